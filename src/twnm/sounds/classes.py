@@ -1,0 +1,142 @@
+"""The sound classes: their names in files, their names in questions, and which are single events.
+
+A label is the name of a class folder of a sound bank (`male_speech`); its spoken form is a short noun phrase without article that reads well in a
+question ("Where is the male speech relative to the dog?") and names no two classes at once.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+_SPOKEN: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "aircraft": "aircraft",
+        "alarm_phone": "phone or alarm",
+        "bell": "bell",
+        "bird_song": "bird song",
+        "chicken": "chicken",
+        "coins": "coins",
+        "cow": "cow",
+        "dog": "dog",
+        "door": "door",
+        "drums": "drums",
+        "engine": "engine",
+        "explosion": "explosion",
+        "female_speech": "female speech",
+        "fire_crackling": "crackling fire",
+        "footsteps": "footsteps",
+        "glass_breaking": "breaking glass",
+        "guitar": "guitar",
+        "gunshot": "gunshot",
+        "hammering": "hammering",
+        "horn": "horn",
+        "horse": "horse",
+        "keyboard_typing": "keyboard typing",
+        "laughter": "laughter",
+        "male_speech": "male speech",
+        "piano": "piano",
+        "pig": "pig",
+        "rain": "rain",
+        "running_water": "running water",
+        "sawing": "sawing",
+        "scream_pain": "scream of pain",
+        "sheep_goat": "sheep or goat",
+        "thunder": "thunder",
+        "train": "train",
+        "water_splash": "water splash",
+        "wind": "wind",
+        "wood_chopping": "wood chopping",
+    }
+)
+
+CLASSES: Final[tuple[str, ...]] = tuple(sorted(_SPOKEN))
+
+SINGLE_SHOT: Final[Mapping[str, float]] = MappingProxyType(
+    {
+        "coins": 0.8,
+        "drums": 0.5,
+        "footsteps": 0.55,
+        "gunshot": 0.9,
+        "hammering": 0.6,
+        "keyboard_typing": 0.2,
+        "wood_chopping": 1.2,
+    }
+)
+"""Classes whose clips are often one event, with the typical time in seconds from one onset to the next when the event is repeated."""
+
+ALIASES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "airplane": "aircraft",
+        "helicopter": "aircraft",
+        "aircraft_engine": "aircraft",
+        "alarm": "alarm_phone",
+        "clock_alarm": "alarm_phone",
+        "ringtone": "alarm_phone",
+        "telephone": "alarm_phone",
+        "bark": "dog",
+        "dog_bark": "dog",
+        "bicycle_bell": "bell",
+        "church_bell": "bell",
+        "church_bells": "bell",
+        "bird": "bird_song",
+        "bird_vocalization_and_bird_call_and_bird_song": "bird_song",
+        "chirping_birds": "bird_song",
+        "hen": "chicken",
+        "rooster": "chicken",
+        "chicken_and_rooster": "chicken",
+        "coin_dropping": "coins",
+        "cattle_and_bovinae": "cow",
+        "moo": "cow",
+        "door_wood_creaks": "door",
+        "door_wood_knock": "door",
+        "slam": "door",
+        "drum": "drums",
+        "drum_kit": "drums",
+        "snare_drum": "drums",
+        "idling": "engine",
+        "motorcycle": "engine",
+        "fireworks": "explosion",
+        "boom": "explosion",
+        "female_speech_and_woman_speaking": "female_speech",
+        "male_speech_and_man_speaking": "male_speech",
+        "crackle": "fire_crackling",
+        "crackling_fire": "fire_crackling",
+        "fire": "fire_crackling",
+        "walk_and_footsteps": "footsteps",
+        "shatter": "glass_breaking",
+        "acoustic_guitar": "guitar",
+        "electric_guitar": "guitar",
+        "gunshot_and_gunfire": "gunshot",
+        "hammer": "hammering",
+        "car_horn": "horn",
+        "vehicle_horn_and_car_horn_and_honking": "horn",
+        "computer_keyboard": "keyboard_typing",
+        "typing": "keyboard_typing",
+        "laughing": "laughter",
+        "oink": "pig",
+        "raindrop": "rain",
+        "stream": "running_water",
+        "pouring_water": "running_water",
+        "water_tap_and_faucet": "running_water",
+        "hand_saw": "sawing",
+        "screaming": "scream_pain",
+        "goat": "sheep_goat",
+        "sheep": "sheep_goat",
+        "thunderstorm": "thunder",
+        "rail_transport": "train",
+        "splash_and_splatter": "water_splash",
+        "chop": "wood_chopping",
+    }
+)
+"""Folder names of other collections (FSD50K, ESC-50), in lower case with underscores, and the class each means here."""
+
+
+def canonical(name: str) -> str:
+    """Give the label a folder name stands for: lower case, underscores, aliases resolved; an unknown name is a class of its own."""
+    folded = name.strip().lower().replace("-", "_").replace(" ", "_")
+    return ALIASES.get(folded, folded)
+
+
+def spoken(label: str) -> str:
+    """Give the noun phrase, without article, that questions use for a label; unknown labels lose their underscores."""
+    return _SPOKEN.get(label, label.replace("_", " "))

@@ -1,0 +1,103 @@
+"""Getting one package through its ordinary client and unpacking it, without installing anything: apt-get and dpkg, pip, npm.
+
+A package's content is never executed, with one exception that pip makes: it runs the `setup.py` of a source archive to learn its name. Such a
+package is therefore requested with the hash of its archive, which pip checks first.
+"""
+
+import os
+import shutil
+import subprocess
+import tarfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_TIMEOUT_S: Final = 180
+_PROGRAMS: Final = {"apt": ("apt-get", "dpkg"), "pip": ("pip",), "npm": ("npm",)}
+
+
+class PackageError(Exception):
+    """A package could not be got: its client is not on this machine, failed, or brought something else. The message is one line."""
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """A package's files, its version, and the size of the download in bytes."""
+
+    root: Path
+    version: str
+    size_bytes: int
+
+
+def get_package(client: str, spec: str, folder: Path, archive_sha256: str | None = None) -> Unpacked:
+    """Download a package and unpack it.
+
+    Args:
+        client: "apt", "pip" or "npm".
+        spec: the package as its client names it, with a version for pip (`name==1.0`) and npm (`name@1.0`).
+        folder: an empty folder to work in.
+        archive_sha256: what the archive must hash to (pip only).
+
+    Raises:
+        PackageError: see there.
+    """
+    missing = [program for program in _PROGRAMS[client] if shutil.which(program) is None]
+    if missing:
+        raise PackageError(f"{' and '.join(missing)} not found on this machine")
+    archives, root = folder / "archive", folder / "files"
+    archives.mkdir()
+    root.mkdir()
+    if client == "apt":
+        _apt_download(spec, archives)
+    elif client == "pip":
+        requirement = folder / "requirement.txt"
+        requirement.write_text(spec + (f" --hash=sha256:{archive_sha256}" if archive_sha256 else "") + "\n")
+        _run(["pip", "download", "--no-deps", "--disable-pip-version-check", "--quiet", "-d", str(archives), "-r", str(requirement)], archives)
+    else:
+        _run(["npm", "pack", "--ignore-scripts", spec], archives)
+    found = [path for path in sorted(archives.iterdir()) if path.is_file()]
+    if len(found) != 1:
+        raise PackageError(f"{client} brought {len(found)} files for {spec}; expected one archive")
+    _unpack(found[0], root)
+    version = found[0].name.split("_")[1].replace("%3a", ":") if client == "apt" else spec.lstrip("@").replace("==", "@").rpartition("@")[2]
+    return Unpacked(root, version, found[0].stat().st_size)
+
+
+def _apt_download(spec: str, archives: Path) -> None:
+    """Download with apt-get; with root's rights, lists that are empty or out of date are updated once."""
+    try:
+        _run(["apt-get", "download", "--quiet", spec], archives)
+    except PackageError:
+        if os.geteuid() != 0:
+            raise
+        _run(["apt-get", "update", "--quiet"], archives)
+        _run(["apt-get", "download", "--quiet", spec], archives)
+
+
+def _run(command: Sequence[str], folder: Path) -> None:
+    # apt-get, run by root, warns that its user _apt cannot write to our folder and goes on; only the exit status counts.
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        reason = f"took longer than {_TIMEOUT_S} s" if isinstance(error, subprocess.TimeoutExpired) else str(error)
+        raise PackageError(f"{command[0]} {command[1]} {reason}") from error
+    if done.returncode != 0:
+        said = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        errors = [line for line in said if line.lower().startswith(("e:", "error", "npm err", "npm error"))] or said
+        raise PackageError(f"{command[0]} {command[1]} failed: {errors[0] if errors else f'exit status {done.returncode}'}"[:300])
+
+
+def _unpack(archive: Path, root: Path) -> None:
+    try:
+        if archive.suffix == ".deb":
+            _run(["dpkg", "-x", str(archive), str(root)], root)
+        elif archive.suffix in {".whl", ".zip"}:
+            with zipfile.ZipFile(archive) as opened_zip:
+                opened_zip.extractall(root)
+        else:
+            with tarfile.open(archive) as opened_tar:
+                opened_tar.extractall(root, filter="data")
+    except (zipfile.BadZipFile, tarfile.TarError, OSError) as error:
+        raise PackageError(f"{archive.name} cannot be unpacked ({error})") from error
