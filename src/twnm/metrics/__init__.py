@@ -1,0 +1,1 @@
+"""Measures of what was heard against what was there: pure functions of arrays, no torch."""

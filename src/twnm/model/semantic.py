@@ -1,0 +1,51 @@
+"""The semantic branch: what is heard, from a frozen pretrained audio encoder on the omnidirectional channel W.
+
+Default is YAMNet (1024 numbers for each 0.96 s). Patches are centred at 0.25, 0.75, 1.25 ... s, so that they spread evenly over a clip.
+W is brought to one level first, because the encoder knows sounds at ordinary recording levels and a scene's level says nothing of its sounds.
+"""
+
+import functools
+import math
+from typing import Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from twnm.audio import SAMPLE_RATE_HZ
+from twnm.model.yamnet import YamNet
+
+PATCH_HOP_S = 0.5
+_PATCH_S = 0.96
+_LEVEL_RMS = 0.1
+_SILENCE_RMS = 1e-5
+
+
+class SemanticEncoder(Protocol):
+    """Anything that turns AmbiX audio at 24 kHz into vectors, two per second."""
+
+    def __call__(self, audio: Float[Tensor, "batch 4 samples"]) -> Float[Tensor, "batch patches size"]: ...
+
+
+class YamNetSemantic:
+    """Frozen YAMNet embeddings of W, shape (batch, patches, 1024)."""
+
+    def __init__(self, network: YamNet) -> None:
+        self.network = network
+
+    def __call__(self, audio: Float[Tensor, "batch 4 samples"]) -> Float[Tensor, "batch patches size"]:
+        wave = audio[:, 0]
+        wave = wave * (_LEVEL_RMS / wave.square().mean(dim=-1, keepdim=True).sqrt().clamp_min(_SILENCE_RMS))
+        patches = max(1, math.ceil(wave.shape[-1] / SAMPLE_RATE_HZ / PATCH_HOP_S - 1e-6))
+        lead = round((_PATCH_S - PATCH_HOP_S) / 2 * SAMPLE_RATE_HZ)
+        with torch.inference_mode():
+            embeddings = self.network(torch.nn.functional.pad(wave, (lead, lead)), hop_s=PATCH_HOP_S).embeddings
+        return embeddings[:, :patches].clone()
+
+
+@functools.cache
+def default_semantic() -> YamNetSemantic:
+    """YAMNet from the cache of fetched models; raises InputError saying how to get it when it is absent."""
+    from twnm.model.fetch import resolve_model
+
+    return YamNetSemantic(YamNet.from_folder(resolve_model("yamnet")))

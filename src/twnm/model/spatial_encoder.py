@@ -1,0 +1,115 @@
+"""The spatial encoder: features of a recording to one vector per 100 ms.
+
+A convolutional stem brings (7, frames, 64 mel) to 100 ms frames; the semantic branch's vectors (frozen, about two per second) are spread over the
+same frames and added; Conformer layers (Gulati et al., 2020; here one feed-forward module, pre-norm) mix time. A frame-wise ACCDOA head (Shimada et al.,
+2021: activity x direction, one vector per class) is an auxiliary output that speeds learning.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from twnm.model.features import FEATURE_CHANNELS, FRAMES_PER_LABEL
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Sizes of the spatial encoder and its slots; `classes` are catalogue labels in the order of the outputs."""
+
+    classes: tuple[str, ...]
+    width: int = 192
+    layers: int = 4
+    heads: int = 4
+    stem: tuple[int, ...] = (32, 64, 96, 128)
+    slots: int = 6
+    slot_layers: int = 2
+    semantic_size: int = 1024
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "EncoderConfig":
+        """The inverse of `to_dict`."""
+        return cls(**{**data, "classes": tuple(data["classes"]), "stem": tuple(data["stem"])})
+
+
+class Stem(nn.Module):
+    """Convolutions that halve the mel axis four times and pool time to 100 ms: (batch, 7, 5t, 64) -> (batch, t, last width x 4)."""
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        steps: list[nn.Module] = []
+        channels = FEATURE_CHANNELS
+        for index, width in enumerate(widths):
+            steps += [nn.Conv2d(channels, width, 3, stride=(1, 2), padding=1, bias=False), nn.BatchNorm2d(width), nn.GELU()]
+            if index == 1:
+                steps.append(nn.AvgPool2d((FRAMES_PER_LABEL, 1)))
+            channels = width
+        self.steps = nn.Sequential(*steps)
+
+    def forward(self, features: Float[Tensor, "batch 7 frames mels"]) -> Float[Tensor, "batch time channels"]:
+        return self.steps(features).permute(0, 2, 1, 3).flatten(2)
+
+
+class ConformerLayer(nn.Module):
+    """Attention, depthwise convolution over time (7 frames), feed-forward; each with a residual and pre-norm."""
+
+    def __init__(self, width: int, heads: int, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList([nn.LayerNorm(width) for _ in range(3)])
+        self.attention = nn.MultiheadAttention(width, heads, dropout=dropout, batch_first=True)
+        self.gate = nn.Linear(width, 2 * width)
+        self.depthwise = nn.Conv1d(width, width, 7, padding=3, groups=width)
+        self.mix = nn.Linear(width, width)
+        self.feed = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * width, width))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, frames: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch time width"]:
+        normed = self.norms[0](frames)
+        frames = frames + self.dropout(self.attention(normed, normed, normed, need_weights=False)[0])
+        gated = nn.functional.glu(self.gate(self.norms[1](frames)), dim=-1)
+        convolved = self.depthwise(gated.transpose(1, 2)).transpose(1, 2)
+        frames = frames + self.dropout(self.mix(nn.functional.silu(convolved)))
+        return frames + self.dropout(self.feed(self.norms[2](frames)))
+
+
+def sinusoids(length: int, width: int, device: torch.device) -> Float[Tensor, "length width"]:
+    """Sinusoidal positions (Vaswani et al., 2017)."""
+    rates = torch.exp(torch.arange(0, width, 2, device=device) * (-torch.log(torch.tensor(10_000.0)) / width))
+    angles = torch.arange(length, device=device)[:, None] * rates
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
+
+
+def spread(semantic: Float[Tensor, "batch patches size"], frames: int) -> Float[Tensor, "batch frames size"]:
+    """Semantic vectors (centres equally spaced over the clip) interpolated linearly to the frames."""
+    return nn.functional.interpolate(semantic.transpose(1, 2), size=frames, mode="linear", align_corners=False).transpose(1, 2)
+
+
+class SpatialEncoder(nn.Module):
+    """Features and semantic vectors to frame vectors; see the module's text."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.stem = Stem(config.stem)
+        self.enter = nn.Linear(config.stem[-1] * 4, config.width)
+        self.semantic = nn.Sequential(nn.LayerNorm(config.semantic_size), nn.Linear(config.semantic_size, config.width))
+        self.layers = nn.ModuleList([ConformerLayer(config.width, config.heads) for _ in range(config.layers)])
+        self.leave = nn.LayerNorm(config.width)
+        self.accdoa = nn.Linear(config.width, 3 * len(config.classes))
+
+    def forward(self, features: Float[Tensor, "batch 7 frames mels"], semantic: Float[Tensor, "batch patches size"]) -> Float[Tensor, "batch time width"]:
+        frames = self.enter(self.stem(features))
+        frames = frames + self.semantic(spread(semantic, frames.shape[1]))
+        frames = frames + sinusoids(frames.shape[1], frames.shape[2], frames.device)
+        for layer in self.layers:
+            frames = layer(frames)
+        return self.leave(frames)
+
+    def accdoa_vectors(self, frames: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch time classes 3"]:
+        """Activity-coupled direction vectors (x, y, z) per class."""
+        return self.accdoa(frames).unflatten(-1, (-1, 3))

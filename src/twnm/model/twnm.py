@@ -1,0 +1,317 @@
+"""The whole model: it hears a recording, says what it heard as evidence, and answers questions about it.
+
+The language model reads one stream of text and vectors, whose parts are divided by newlines and chat tokens:
+
+    <|im_start|> AUDIO \\n evidence <|im_end|>  <|im_start|> question \\n why \\n answer <|im_end|>  <|im_start|> question ...
+
+AUDIO is one dense token per 0.4 s, four tokens per object heard and one for the room. The evidence comes before the question, which departs from
+question-first designs: one recording is heard once, and any number of questions read the same prefix. Each question sees the recording and itself only.
+What a user reads is the tagged form `<evidence>...</evidence><why>...</why><answer>...</answer>` (twnm.questions.answer); plain newlines cost the
+language model fewer tokens. An answer to options is the option whose words are most probable after the reasoning, and code gives its letter.
+"""
+
+import functools
+import json
+import time
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from twnm.errors import InputError
+from twnm.model.features import spatial_features
+from twnm.model.hear import WINDOW_S, HeardObject, HeardRoom, cut_windows, link, read_objects, read_room
+from twnm.model.language import (
+    LanguageModel,
+    LoraSettings,
+    Prefix,
+    draft_verify,
+    greedy,
+    load_language_model,
+    load_lora_weights,
+    merge_lora,
+    read,
+    score_continuations,
+    stop_at,
+)
+from twnm.model.projector import DenseHybridProjector, HeardBatch, SlotProjector, summarise_slots
+from twnm.model.semantic import SemanticEncoder, default_semantic
+from twnm.model.slots import SlotEncoder
+from twnm.model.spatial_encoder import EncoderConfig
+from twnm.questions.answer import LETTERS, write_output
+from twnm.questions.evidence import Heard, write_evidence
+from twnm.sounds.classes import spoken
+
+SHIPPED = Path(__file__).parent.parent / "weights"
+_MAX_EVIDENCE_TOKENS = 220
+_MAX_WHY_TOKENS = 70
+_MAX_ANSWER_TOKENS = 40
+
+
+@dataclass(frozen=True)
+class HeardScene:
+    """Objects of a recording by onset, the room, and the recording's length in seconds."""
+
+    duration_s: float
+    objects: tuple[HeardObject, ...]
+    room: HeardRoom
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer with what it rests on. `letter` is None without options; `text` is the tagged form; `start_s` is where the heard 5 s begin."""
+
+    answer: str
+    letter: str | None
+    evidence: str
+    why: str
+    seconds: float
+    start_s: float = 0.0
+    scores: tuple[float, ...] = field(default=(), compare=False)
+
+    @property
+    def text(self) -> str:
+        """`<evidence>...</evidence><why>...</why><answer>...</answer>`."""
+        return write_output(*(part.replace("<", "(").replace(">", ")") for part in (self.evidence, self.why, self.answer)))
+
+
+@dataclass(frozen=True)
+class Listening:
+    """A recording that the language model has read together with its own evidence; questions start from here."""
+
+    prefix: Prefix
+    evidence: str
+
+
+@dataclass(frozen=True)
+class TwnmConfig:
+    """What is needed beside the tensors to build the model again."""
+
+    encoder: EncoderConfig
+    language: str = "smollm2-135m-instruct"
+    lora: LoraSettings = field(default_factory=LoraSettings)
+
+    def to_json(self) -> str:
+        """As JSON text."""
+        return json.dumps({"encoder": self.encoder.to_dict(), "language": self.language, "lora": self.lora.model_dump()}, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "TwnmConfig":
+        """The inverse of `to_json`."""
+        data = json.loads(text)
+        return cls(EncoderConfig.from_dict(data["encoder"]), data["language"], LoraSettings(**data["lora"]))
+
+
+def load_encoder(folder: Path) -> SlotEncoder:
+    """The spatial encoder of a weights folder (encoder.json, encoder.safetensors), in evaluation mode.
+
+    Raises InputError when a file is absent or a tensor is missing, extra or misshaped.
+    """
+    try:
+        config = EncoderConfig.from_dict(json.loads((folder / "encoder.json").read_text()))
+        tensors = load_file(folder / "encoder.safetensors")
+    except FileNotFoundError as error:
+        absent = Path(error.filename or "encoder.safetensors").name
+        raise InputError(f"{folder} holds no encoder ({absent} is absent); train one with `twnm train encoder`") from None
+    encoder = SlotEncoder(config)
+    load_strictly(encoder, tensors, folder / "encoder.safetensors")
+    return encoder.eval().requires_grad_(False)
+
+
+def load_strictly(module: nn.Module, tensors: dict[str, Tensor], source: Path) -> None:
+    """Load a state dict whose names and shapes must fit exactly; raises InputError naming what does not."""
+    own = module.state_dict()
+    wrong = sorted(name for name in own.keys() | tensors.keys() if name not in own or name not in tensors or own[name].shape != tensors[name].shape)
+    if wrong:
+        raise InputError(f"{source} does not fit the model: {', '.join(wrong[:4])}{' ...' if len(wrong) > 4 else ''} missing, extra or misshaped")
+    module.load_state_dict({name: value.to(own[name].dtype) for name, value in tensors.items()})
+
+
+class Projector(nn.Module):
+    """The trained bridge to the language model: dense map, object and room tokens."""
+
+    def __init__(self, config: EncoderConfig, anchors: Float[Tensor, "classes width"]) -> None:
+        super().__init__()
+        self.dense = DenseHybridProjector(config.width, config.semantic_size, anchors.shape[1])
+        self.slots = SlotProjector(anchors, config.width)
+
+    def forward(self, heard: HeardBatch, row: int = 0) -> Float[Tensor, "tokens width"]:
+        """The audio tokens of one clip: dense map, existing objects by onset, room."""
+        objects, room = self.slots(heard)
+        kept = torch.nonzero(heard.exists[row] > 0.5).squeeze(1)
+        kept = kept[heard.span[row, kept, 0].argsort(stable=True)]
+        return torch.cat([self.dense(heard.frames, heard.semantic)[row], objects[row, kept].flatten(0, 1), room[row : row + 1]])
+
+
+def class_anchors(language: LanguageModel, classes: tuple[str, ...]) -> Float[Tensor, "classes width"]:
+    """The mean embedding of each class's spoken name in the language model's own vocabulary."""
+    table = language.model.get_input_embeddings().weight
+    names = [language.tokenizer(" " + spoken(label), add_special_tokens=False).input_ids for label in classes]
+    return torch.stack([table[ids].mean(dim=0) for ids in names]).detach().float()
+
+
+class Twnm:
+    """Ears (encoders), bridge (projector) and mind (language model); `load` gives the shipped one."""
+
+    def __init__(self, encoder: SlotEncoder, semantic: SemanticEncoder, projector: Projector, language: LanguageModel) -> None:
+        self.encoder, self.semantic, self.projector, self.language = encoder, semantic, projector, language
+        self.start_id, self.end_id = (language.tokenizer.convert_tokens_to_ids(token) for token in ("<|im_start|>", "<|im_end|>"))
+        self.newline_id = self.ids("\n")[-1]
+
+    def ids(self, text: str) -> list[int]:
+        """Token ids of plain text."""
+        return list(self.language.tokenizer(text, add_special_tokens=False).input_ids)
+
+    def embed(self, ids: list[int]) -> Float[Tensor, "tokens width"]:
+        """The language model's embeddings of token ids."""
+        table: Tensor = self.language.model.get_input_embeddings()(torch.tensor(ids))
+        return table
+
+    @torch.no_grad()
+    def hear_window(self, audio: Float[Tensor, "4 samples"]) -> tuple[HeardBatch, list[HeardObject], HeardRoom]:
+        """One window of audio through the encoders."""
+        semantic = self.semantic(audio[None])
+        output = self.encoder(spatial_features(audio[None]), semantic)
+        duration_s = audio.shape[-1] / 24_000
+        return summarise_slots(output, semantic), read_objects(output, 0, self.encoder.config.classes, duration_s=duration_s), read_room(output, 0)
+
+    def scene(self, foa: Float32[np.ndarray, "4 samples"]) -> HeardScene:
+        """The objects of a recording of any length, AmbiX at 24 kHz; windows of 5 s, linked."""
+        objects: list[HeardObject] = []
+        rooms = []
+        duration_s = foa.shape[1] / 24_000
+        for start_s, audio in cut_windows(torch.from_numpy(foa)):
+            _, found, room = self.hear_window(audio)
+            objects += [replace(item, onset_s=item.onset_s + start_s, offset_s=min(item.offset_s + start_s, duration_s)) for item in found]
+            rooms.append((room.rt60_s, room.volume_m3))
+        rt60_s, volume_m3 = np.exp(np.log(rooms).mean(axis=0))
+        return HeardScene(duration_s, tuple(link([item for item in objects if item.onset_s < duration_s])), HeardRoom(float(rt60_s), float(volume_m3)))
+
+    def audio_prefix(self, heard: HeardBatch) -> Float[Tensor, "tokens width"]:
+        """What stands before the evidence, as embeddings."""
+        return torch.cat([self.embed([self.start_id]), self.projector(heard), self.embed([self.newline_id])])
+
+    @torch.no_grad()
+    def listen(self, audio: Float[Tensor, "4 samples"]) -> Listening:
+        """Hear one window and say the evidence; the slots' own description is the draft that the language model checks in one pass."""
+        heard, objects, _ = self.hear_window(audio)
+        start = read(self.language.model, self.audio_prefix(heard))
+        draft = [*self.ids(write_evidence(tuple(as_heard(item) for item in objects))), self.end_id]
+        stop = stop_at(self.language.tokenizer, ids=[self.end_id])
+        said = draft_verify(self.language.model, start, draft, stop=stop, max_new_tokens=_MAX_EVIDENCE_TOKENS, redraft=functools.partial(_resume, draft)).ids
+        words = [token for token in said if token != self.end_id]
+        return Listening(read(self.language.model, self.embed([*words, self.end_id]), start), self.language.tokenizer.decode(words))
+
+    @torch.no_grad()
+    def answer(self, listening: Listening, question: str, options: tuple[str, ...] = ()) -> Answer:
+        """Answer one question about what was heard; with options, the one whose words are most probable after the reasoning."""
+        began = time.perf_counter()
+        model = self.language.model
+        asked = read(model, self.embed([self.start_id, *self.ids(question), self.newline_id]), listening.prefix)
+        stop_line = stop_at(self.language.tokenizer, ids=[self.newline_id, self.end_id])
+        why = [token for token in greedy(model, asked, stop=stop_line, max_new_tokens=_MAX_WHY_TOKENS) if token not in (self.newline_id, self.end_id)]
+        reasoned = read(model, self.embed([*why, self.newline_id]), asked)
+        letter, scores = None, ()
+        if options:
+            values = score_continuations(model, reasoned, [[*self.ids(option), self.end_id] for option in options])
+            best = int(values.argmax())
+            text, letter, scores = options[best], LETTERS[best], tuple(round(value, 3) for value in values.tolist())
+        else:
+            said = greedy(model, reasoned, stop=stop_line, max_new_tokens=_MAX_ANSWER_TOKENS)
+            text = self.language.tokenizer.decode([token for token in said if token not in (self.newline_id, self.end_id)])
+        return Answer(text, letter, listening.evidence, self.language.tokenizer.decode(why), time.perf_counter() - began, scores=scores)
+
+    def ask(self, foa: Float32[np.ndarray, "4 samples"], question: str, options: tuple[str, ...] = (), start_s: float | None = None) -> Answer:
+        """Hear 5 s of a recording (from `start_s`, or its loudest 5 s) and answer a question about it.
+
+        Raises InputError for a question without text, options that are not 2 to 8 different texts, or a start beyond the end.
+        """
+        check_question(question, options)
+        began = time.perf_counter()
+        start, window = choose_window(foa, start_s)
+        given = self.answer(self.listen(torch.from_numpy(window)), question.strip(), options)
+        return replace(given, seconds=time.perf_counter() - began, start_s=start)
+
+
+def as_heard(item: HeardObject) -> Heard:
+    """A heard object in the words of the evidence."""
+    return Heard(spoken(item.label), item.azimuth_deg, item.elevation_deg, item.distance_m, item.onset_s, item.offset_s)
+
+
+def _resume(draft: list[int], generated: list[int]) -> list[int]:
+    """Where a draft goes on after a difference: behind the last place in it where the three newest tokens stand, as near as may be."""
+    tail = generated[-3:]
+    places = [index for index in range(len(draft) - 2) if draft[index : index + 3] == tail]
+    return draft[min(places, key=lambda index: abs(index + 3 - len(generated))) + 3 :] if places and len(tail) == 3 else []
+
+
+def check_question(question: str, options: tuple[str, ...]) -> None:
+    """Raise InputError unless the question has text and the options, if any, are 2 to 8 different texts."""
+    if not question.strip():
+        raise InputError('the question has no text; ask for example "Where is the dog?"')
+    if options and not 2 <= len(options) <= len(LETTERS):
+        raise InputError(f"{len(options)} option{'s' if len(options) != 1 else ''} given; 2 to 8 are allowed, or none for an open question")
+    if any(not option.strip() for option in options) or len({option.strip().casefold() for option in options}) != len(options):
+        raise InputError("the options must be different texts, none of them empty")
+
+
+def choose_window(foa: Float32[np.ndarray, "4 samples"], start_s: float | None = None) -> tuple[float, Float32[np.ndarray, "4 window"]]:
+    """The 5 s of a recording that are heard: from `start_s`, else the loudest on a grid of half seconds; a short recording is padded with silence."""
+    length = round(WINDOW_S * 24_000)
+    if foa.shape[1] <= length:
+        if start_s:
+            raise InputError(f"a start of {start_s} s was given for a recording of {foa.shape[1] / 24_000:.1f} s; recordings up to 5 s are heard whole")
+        return 0.0, np.pad(foa, ((0, 0), (0, length - foa.shape[1])))
+    last = foa.shape[1] - length
+    if start_s is None:
+        energy = np.concatenate([[0.0], np.cumsum(np.square(foa[0], dtype=np.float64))])
+        starts = np.append(np.arange(0, last, 12_000), last)
+        start = int(starts[np.argmax(energy[starts + length] - energy[starts])])
+    else:
+        start = round(start_s * 24_000)
+        if not 0 <= start <= last:
+            raise InputError(f"a start of {start_s} s is outside; 0 to {last / 24_000:.1f} s are allowed in a recording of {foa.shape[1] / 24_000:.1f} s")
+    return start / 24_000, foa[:, start : start + length]
+
+
+def load(name_or_folder: str | Path = "small") -> Twnm:
+    """The shipped model ("small") or one trained into a folder, with its language model and semantic encoder from the cache or a hub.
+
+    Raises InputError when a part is absent or does not fit, with how to get it.
+    """
+    folder = SHIPPED if str(name_or_folder) == "small" else Path(name_or_folder)
+    try:
+        config = TwnmConfig.from_json((folder / "twnm.json").read_text())
+        projector_tensors, lora_tensors = load_file(folder / "projector.safetensors"), load_file(folder / "lora.safetensors")
+    except FileNotFoundError as error:
+        absent = Path(error.filename or "projector.safetensors").name
+        raise InputError(f"{folder} holds no trained model ({absent} is absent); `twnm train instruct` makes one") from None
+    language = load_language_model(config.language, lora=config.lora)
+    load_lora_weights(language.model, {name: value.float() for name, value in lora_tensors.items()})
+    merge_lora(language.model)
+    projector = Projector(config.encoder, class_anchors(language, config.encoder.classes))
+    load_strictly(projector, projector_tensors, folder / "projector.safetensors")
+    return Twnm(load_encoder(folder), default_semantic(), projector.eval().requires_grad_(False), language)
+
+
+@functools.cache
+def _shipped() -> Twnm:
+    return load("small")
+
+
+def ask(path: str | Path, question: str, options: tuple[str, ...] = (), layout: str = "ambix") -> Answer:
+    """Ask the shipped model about an Ambisonics file. Raises InputError for a file or question that cannot be used."""
+    from twnm.audio import read_foa
+
+    check_question(question, options)
+    return _shipped().ask(read_foa(path, layout=layout), question, options)
+
+
+def answer_json(answer: Answer) -> dict[str, Any]:
+    """The fields of an answer that the command line prints."""
+    return {name: value for name, value in asdict(answer).items() if name in ("answer", "letter", "evidence", "why", "seconds", "start_s")}

@@ -1,0 +1,147 @@
+"""What the language model learns from one scene: to say what the trained ears hear of it, and to reason from that to the answers of a few questions.
+
+The evidence is what the slots say, errors included, as in use. Questions are made from the same numbers, so that reasoning always follows from the
+evidence that stands before it, but they name the sounds as they truly are: a dog that was heard as a pig is asked for as a dog. What was not heard
+is not asked.
+
+A lesson becomes one sequence: the recording and its evidence first, then every question behind that shared prefix. A block mask lets a question see the
+prefix and itself, not its neighbours, and its positions continue from the prefix, so that training looks exactly like asking one question.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from twnm.ambisonics import angle_between_deg, unit_vector
+from twnm.model.hear import HeardObject, read_objects
+from twnm.model.projector import HeardBatch, summarise_slots
+from twnm.model.slots import SlotEncoder
+from twnm.model.twnm import Twnm, as_heard
+from twnm.questions.ask import ask_all
+from twnm.questions.evidence import write_evidence
+from twnm.questions.schema import Item
+from twnm.scene import Event, Scene, Waypoint
+from twnm.train.stream import ChunkMaker, StreamSpec, draw_training_scene
+
+IGNORED = -100
+_COUNTED_SCENES = 150
+_SAME_WITHIN_DEG = 60.0
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One scene: slot summary as arrays, the evidence as the slots say it, and questions."""
+
+    heard: dict[str, np.ndarray]
+    evidence: str
+    items: tuple[Item, ...]
+
+    def heard_batch(self) -> HeardBatch:
+        """The slot summary as tensors with a batch of one."""
+        return HeardBatch(**{name: torch.from_numpy(value).float() for name, value in self.heard.items()})
+
+
+class LessonMaker:
+    """Makes lessons of one stream in this process; `encoder` is the trained one."""
+
+    def __init__(self, spec: StreamSpec, encoder: SlotEncoder, questions: int) -> None:
+        self.source = ChunkMaker(spec)
+        self.encoder = encoder.eval()
+        self.questions = questions
+        self._share = self._task_share()
+
+    def make(self, index: int) -> Lesson:
+        """Lesson about scene `index`."""
+        from twnm.model.features import spatial_features
+        from twnm.simulate.render import render
+
+        spec = self.source.spec
+        foa, scene = render(draw_training_scene(self.source.catalogue, spec, index), self.source.catalogue)
+        audio = torch.from_numpy(foa)[None]
+        with torch.inference_mode():
+            semantic = self.source.semantic(audio)
+            output = self.encoder(spatial_features(audio), semantic)
+            heard = summarise_slots(output, semantic)
+            objects = read_objects(output, 0, self.encoder.config.classes, duration_s=scene.duration_s)
+        rng = np.random.default_rng([spec.seed, index, 3])
+        items = ask_all(named_as_true(objects, scene), rng, split=spec.split) if objects else []
+        return Lesson(
+            heard={field.name: getattr(heard, field.name).numpy().astype(np.float32) for field in fields(HeardBatch)},
+            evidence=write_evidence(tuple(as_heard(item) for item in objects)),
+            items=self._choose(items, rng),
+        )
+
+    def _task_share(self) -> Counter[str]:
+        """How often each task can be asked, counted on the first scenes of the stream."""
+        spec = self.source.spec
+        scenes = (draw_training_scene(self.source.catalogue, spec, index) for index in range(_COUNTED_SCENES))
+        asked = (ask_all(scene, np.random.default_rng([spec.seed, index, 3]), split=spec.split) for index, scene in enumerate(scenes))
+        return Counter(item.task for items in asked for item in items)
+
+    def _choose(self, items: list[Item], rng: np.random.Generator) -> tuple[Item, ...]:
+        """A few questions, rare tasks rather than common ones, so that all are learnt about equally."""
+        rarity = np.array([1.0 / (1 + self._share[item.task]) for item in items])
+        chosen = rng.choice(len(items), min(self.questions, len(items)), replace=False, p=rarity / rarity.sum()) if items else []
+        return tuple(items[index] for index in chosen)
+
+
+def named_as_true(objects: list[HeardObject], scene: Scene) -> Scene:
+    """A scene of what was heard, where objects within 60° of a true event carry its label (optimal assignment by angle)."""
+    truth = np.array([unit_vector(*scene.place(event)[:2]) for event in scene.events]).reshape(-1, 3)
+    heard = np.array([unit_vector(item.azimuth_deg, item.elevation_deg) for item in objects]).reshape(-1, 3)
+    angles = angle_between_deg(heard[:, None], truth[None])
+    labels = [item.label for item in objects]
+    for row, column in zip(*linear_sum_assignment(angles), strict=True):
+        if angles[row, column] < _SAME_WITHIN_DEG:
+            labels[row] = scene.events[column].label
+    events = []
+    for item, label, direction in zip(objects, labels, heard, strict=True):
+        x, y, z = (float(value) for value in direction * item.distance_m)
+        path = (Waypoint(time_s=0.0, position_m=(x, y, z)),)
+        events.append(Event(label=label, clip="heard", onset_s=item.onset_s, offset_s=item.offset_s, path=path))
+    return Scene(scene_id=scene.scene_id, duration_s=scene.duration_s, events=tuple(events))
+
+
+def lesson_factory(spec: StreamSpec, encoder_folder: Any, questions: int) -> Callable[[int], Lesson]:
+    """For worker processes: a maker with the encoder of a weights folder."""
+    from twnm.model.twnm import load_encoder
+
+    return LessonMaker(spec, load_encoder(encoder_folder), questions).make
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """A lesson ready for the language model (T positions): embeddings, positions, who may see whom, and the wanted next token (IGNORED: none)."""
+
+    embeddings: Float[Tensor, "time width"]
+    positions: Int[Tensor, " time"]
+    visible: Bool[Tensor, "time time"]
+    targets: Int[Tensor, " time"]
+
+
+def build_sequence(model: Twnm, lesson: Lesson) -> Sequence:
+    """The packed sequence of a lesson; evidence, reasoning and answers are learnt, questions are not."""
+    audio = model.audio_prefix(lesson.heard_batch())
+    evidence = [*model.ids(lesson.evidence), model.end_id]
+    parts = [audio, model.embed(evidence)]
+    targets = [IGNORED] * (len(audio) - 1) + evidence + [IGNORED]
+    prefix = len(audio) + len(evidence)
+    positions = list(range(prefix))
+    block = [0] * prefix
+    for number, item in enumerate(lesson.items, start=1):
+        asked = [model.start_id, *model.ids(item.question), model.newline_id]
+        said = [*model.ids(item.derivation), model.newline_id, *model.ids(item.answer_text), model.end_id]
+        parts.append(model.embed([*asked, *said]))
+        targets += [IGNORED] * (len(asked) - 1) + said + [IGNORED]
+        positions += range(prefix, prefix + len(asked) + len(said))
+        block += [number] * (len(asked) + len(said))
+    blocks = torch.tensor(block)
+    visible = ((blocks[:, None] == blocks[None]) | (blocks[None] == 0)) & torch.ones(len(block), len(block), dtype=torch.bool).tril()
+    return Sequence(torch.cat(parts), torch.tensor(positions), visible, torch.tensor(targets))

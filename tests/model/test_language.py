@@ -1,0 +1,211 @@
+"""Generation and scoring behind a prefix, against the plain forward pass of a tiny random Llama."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from twnm.errors import InputError
+from twnm.model.language import (
+    LoraSettings,
+    Prefix,
+    add_lora,
+    draft_verify,
+    greedy,
+    greedy_batch,
+    load_language_model,
+    load_lora_weights,
+    lora_weights,
+    merge_lora,
+    read,
+    score_continuations,
+    stop_at,
+)
+
+VOCABULARY = 40
+
+
+def never(generated: list[int]) -> bool:
+    return False
+
+
+@pytest.fixture(scope="module")
+def model() -> LlamaForCausalLM:
+    return random_model()
+
+
+def random_model() -> LlamaForCausalLM:
+    torch.manual_seed(1)
+    config = LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        initializer_range=0.6,
+        bos_token_id=None,
+        eos_token_id=0,
+    )
+    return LlamaForCausalLM(config).double().requires_grad_(False).eval()
+
+
+@pytest.fixture
+def prompt() -> torch.Tensor:
+    return torch.randn(7, 32, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+
+
+@pytest.fixture
+def prefix(model: LlamaForCausalLM, prompt: torch.Tensor) -> Prefix:
+    return read(model, prompt)
+
+
+def plain_greedy(model: LlamaForCausalLM, prompt: torch.Tensor, count: int) -> list[int]:
+    """Without a cache: the whole sequence is read anew for each token."""
+    ids: list[int] = []
+    for _ in range(count):
+        embeddings = torch.cat([prompt, model.get_input_embeddings()(torch.tensor(ids, dtype=torch.long))])
+        ids.append(int(model(inputs_embeds=embeddings[None], use_cache=False).logits[0, -1].argmax()))
+    return ids
+
+
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    words = {"<end>": 0, "the": 1, "dog": 2, "barks": 3, "</answer>": 4, "?": 5}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="?"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>", unk_token="?")
+
+
+def test_reading_in_two_parts_equals_reading_at_once(model: LlamaForCausalLM, prompt: torch.Tensor, prefix: Prefix) -> None:
+    first = read(model, prompt[:4])
+    parts = read(model, prompt[4:], first)
+    torch.testing.assert_close(parts.logits, prefix.logits)
+    assert (first.length, parts.length, first.cache.get_seq_length()) == (4, 7, 4)
+
+
+def test_greedy_equals_decoding_without_a_cache_and_leaves_the_prefix(model: LlamaForCausalLM, prompt: torch.Tensor, prefix: Prefix) -> None:
+    expected = plain_greedy(model, prompt, 12)
+    assert len(set(expected)) > 3
+    assert greedy(model, prefix, stop=never, max_new_tokens=12) == expected
+    assert greedy(model, prefix, stop=never, max_new_tokens=12) == expected
+    assert prefix.cache.get_seq_length() == 7
+
+
+def test_a_stop_keeps_the_token_that_stopped(model: LlamaForCausalLM, prompt: torch.Tensor, prefix: Prefix) -> None:
+    expected = plain_greedy(model, prompt, 12)
+    last = expected[5]
+    assert greedy(model, prefix, stop=lambda ids: ids[-1] == last, max_new_tokens=12) == expected[: expected.index(last) + 1]
+    assert greedy(model, prefix, stop=never, max_new_tokens=0) == []
+
+
+@pytest.mark.parametrize("wrong_at", [None, 0, 1, 5, 11])
+def test_a_draft_never_changes_the_result(model: LlamaForCausalLM, prompt: torch.Tensor, prefix: Prefix, wrong_at: int | None) -> None:
+    expected = plain_greedy(model, prompt, 12)
+    draft = list(expected)
+    if wrong_at is not None:
+        draft[wrong_at] = (draft[wrong_at] + 1) % VOCABULARY
+    result = draft_verify(model, prefix, draft, stop=never, max_new_tokens=12)
+    assert result.ids == expected
+    if wrong_at is None:
+        assert result.passes == 1
+
+
+@pytest.mark.parametrize("guess", [lambda ids: [], lambda ids: [3, 3, 3], lambda ids: ids[-3:], lambda ids: list(range(30))])
+def test_no_redraft_changes_the_result(model: LlamaForCausalLM, prompt: torch.Tensor, prefix: Prefix, guess: Callable[[list[int]], list[int]]) -> None:
+    expected = plain_greedy(model, prompt, 12)
+    assert draft_verify(model, prefix, [1, 2], stop=never, max_new_tokens=12, redraft=guess).ids == expected
+    last = expected[7]
+    stopped = draft_verify(model, prefix, expected, stop=lambda ids: ids[-1] == last, max_new_tokens=12, redraft=guess).ids
+    assert stopped == expected[: expected.index(last) + 1]
+
+
+def test_redrafting_well_after_a_bad_draft_takes_two_passes(model: LlamaForCausalLM, prompt: torch.Tensor, prefix: Prefix) -> None:
+    expected = plain_greedy(model, prompt, 12)
+    bad = [*expected[:4], (expected[4] + 1) % VOCABULARY, *expected[5:]]
+    result = draft_verify(model, prefix, bad, stop=never, max_new_tokens=12, redraft=lambda ids: expected[len(ids) :])
+    assert (result.ids, result.passes) == (expected, 2)
+
+
+def test_a_batch_of_different_lengths_equals_its_streams_alone(model: LlamaForCausalLM, prompt: torch.Tensor) -> None:
+    prompts = [prompt, prompt[2:5], prompt[:1]]
+    last = plain_greedy(model, prompts[1], 3)[2]
+
+    def stop(generated: list[int]) -> bool:
+        return generated[-1] == last
+
+    alone = [greedy(model, read(model, each), stop=stop, max_new_tokens=9) for each in prompts]
+    assert len({len(ids) for ids in alone}) > 1
+    assert greedy_batch(model, prompts, stop=stop, max_new_tokens=9) == alone
+
+
+def test_scores_are_the_log_probabilities_of_the_plain_forward_pass(model: LlamaForCausalLM, prompt: torch.Tensor, prefix: Prefix) -> None:
+    continuations = [[5, 6, 7], [8], [9, 1]]
+    scores = score_continuations(model, prefix, continuations)
+    for ids, score in zip(continuations, scores.tolist(), strict=True):
+        embeddings = torch.cat([prompt, model.get_input_embeddings()(torch.tensor(ids))])
+        logits = model(inputs_embeds=embeddings[None]).logits[0].log_softmax(-1)
+        expected = sum(float(logits[len(prompt) - 1 + place, token]) for place, token in enumerate(ids))
+        assert score == pytest.approx(expected, abs=1e-4)
+
+
+def test_scores_of_all_single_tokens_sum_to_one(model: LlamaForCausalLM, prefix: Prefix) -> None:
+    scores = score_continuations(model, prefix, [[token] for token in range(VOCABULARY)])
+    assert float(scores.exp().sum()) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_an_empty_continuation_is_refused(model: LlamaForCausalLM, prefix: Prefix) -> None:
+    with pytest.raises(ValueError, match="at least one token"):
+        score_continuations(model, prefix, [[1], []])
+
+
+def test_stop_at_sees_texts_ids_and_the_end() -> None:
+    stop = stop_at(tiny_tokenizer(), ["</answer>"], [3])
+    assert not stop([1, 2])
+    assert stop([1, 2, 4])
+    assert stop([1, 3])
+    assert stop([0])
+
+
+def test_lora_starts_as_the_model_itself_trains_and_merges_into_the_same_function(prompt: torch.Tensor) -> None:
+    model = random_model()
+    before = read(model, prompt).logits
+    add_lora(model, LoraSettings(rank=2, first_layer=1))
+    model.double()
+    torch.testing.assert_close(read(model, prompt).logits, before)
+    weights = lora_weights(model)
+    assert {name.split(".")[2] for name in weights} == {"1"}
+    assert {name for name, weight in model.named_parameters() if weight.requires_grad} == set(weights)
+    load_lora_weights(model, {name: torch.full_like(weight, 0.03) for name, weight in weights.items()})
+    changed = read(model, prompt).logits
+    assert (changed - before).abs().max() > 1e-3
+    merge_lora(model)
+    torch.testing.assert_close(read(model, prompt).logits, changed)
+    assert not lora_weights(model)
+
+
+def test_foreign_lora_weights_and_settings_are_refused() -> None:
+    model = random_model()
+    with pytest.raises(InputError, match="touches nothing"):
+        add_lora(model, LoraSettings(first_layer=2))
+    add_lora(model, LoraSettings(rank=2))
+    with pytest.raises(InputError, match="do not fit"):
+        load_lora_weights(model, {"other": torch.zeros(1)})
+
+
+def test_a_saved_model_is_loaded_frozen_but_for_its_lora(tmp_path: Path) -> None:
+    random_model().float().save_pretrained(tmp_path)
+    tiny_tokenizer().save_pretrained(tmp_path)
+    model, tokenizer = load_language_model(str(tmp_path), lora=LoraSettings(rank=2))
+    assert tokenizer("the dog barks").input_ids == [1, 2, 3]
+    assert math.isfinite(model(input_ids=torch.tensor([[1, 2]])).logits.detach().sum().item())
+    assert all((".lora_" in name) == weight.requires_grad for name, weight in model.named_parameters())
+
+
+def test_a_folder_without_a_model_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot load a language model") as caught:
+        load_language_model(str(tmp_path))
+    assert "\n" not in str(caught.value)
