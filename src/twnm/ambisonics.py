@@ -33,7 +33,9 @@ _MIRROR_SIGNS: dict[str, list[float]] = {"left-right": [1, -1, 1, 1], "front-bac
 
 def _layout(layout: str) -> tuple[list[int], list[float]]:
     if layout not in _TO_AMBIX:
-        raise InputError(f"unknown channel layout {layout!r}; allowed: {', '.join(LAYOUTS)} (ambix: W,Y,Z,X SN3D; fuma: W,X,Y,Z with W at -3 dB; wxyz: W,X,Y,Z SN3D)")
+        raise InputError(
+            f"unknown channel layout {layout!r}; allowed: {', '.join(LAYOUTS)} (ambix: W,Y,Z,X SN3D; fuma: W,X,Y,Z with W at -3 dB; wxyz: W,X,Y,Z SN3D)"
+        )
     return _TO_AMBIX[layout]
 
 

@@ -217,5 +217,3 @@ class Scene(_Model):
     def audibility_db(self, event: Event) -> float:
         """Level of the event's direct sound over the ambience, dB."""
         return self.received_db(event) - self.ambience.level_db
-
-

@@ -93,7 +93,7 @@ def windows(samples: int) -> list[tuple[int, int]]:
     length = round(WINDOW_S * SAMPLE_RATE_HZ)
     if samples <= length:
         return [(0, samples)]
-    starts = list(range(0, samples - length, length)) + [samples - length]
+    starts = [*range(0, samples - length, length), samples - length]
     return [(start, start + length) for start in starts]
 
 
