@@ -6,7 +6,7 @@ of a sound (see `Event.level_db`). All models are frozen, refuse unknown keys an
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -38,7 +38,7 @@ class Room(_Model):
     rt60_s: tuple[Positive, ...] | None = Field(default=None, description="reverberation time per octave band (Eyring, with air), seconds")
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def _whole(self) -> "Room":
         if self.kind == "shoebox":
             if self.size_m is None or self.absorption is None or self.rt60_s is None:
                 raise ValueError("a shoebox room needs size_m, absorption and rt60_s")
@@ -88,7 +88,7 @@ class Event(_Model):
     path: Annotated[tuple[Waypoint, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def _ordered(self) -> "Event":
         if self.offset_s <= self.onset_s:
             raise ValueError(f"event {self.label!r}: offset {self.offset_s} s is not after its onset {self.onset_s} s")
         times = [point.time_s for point in self.path]
@@ -144,7 +144,7 @@ class Scene(_Model):
     output_gain_db: Finite = Field(default=0.0, description="gain applied to all channels after rendering, so that nothing clips")
 
     @model_validator(mode="after")
-    def _inside(self) -> Self:
+    def _inside(self) -> "Scene":
         for event in self.events:
             if event.offset_s > self.duration_s + 1e-6:
                 raise ValueError(f"event {event.label!r} ends at {event.offset_s} s, after the scene's {self.duration_s} s")
@@ -171,7 +171,7 @@ class Scene(_Model):
         return list(seed)
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Self:
+    def from_json(cls, text: str | bytes) -> "Scene":
         """Read a scene from JSON; raises InputError naming every wrong field."""
         try:
             return cls.model_validate_json(text)

@@ -1,14 +1,12 @@
 """Stage 2: the projector and the LoRA of the language model learn to say what was heard and to answer from it, one packed lesson after another.
 
-The encoders are frozen. Alignment comes first: for `align_steps` steps the lessons are evidence alone (three times as many scenes for the same tokens), then
-questions of all levels join. Loss is the mean cross-entropy over evidence, reasoning and answer tokens; the vocabulary layer is computed at those
-positions only.
+The encoders are frozen. Loss is the cross-entropy over evidence, reasoning and answer tokens, so that saying what was heard and reasoning from it are learnt
+together; the vocabulary layer is computed at those positions only.
 """
 
 import functools
 import math
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -38,10 +36,8 @@ class InstructRecipe(BaseModel):
     seed: int = 11
     language: str = "smollm2-135m-instruct"
     lora: LoraSettings = LoraSettings()
-    steps: int = 700
-    align_steps: int = 120
-    align_lessons: int = 12
-    lessons: int = 4
+    steps: int = 480
+    lessons: int = 3
     questions: int = 6
     lora_rate: float = 8e-4
     projector_rate: float = 1.5e-3
@@ -53,7 +49,7 @@ class InstructRecipe(BaseModel):
 
 INSTRUCT_RECIPES = {
     "small": InstructRecipe(),
-    "tiny": InstructRecipe(name="tiny", scenes="anechoic", steps=2, align_steps=1, align_lessons=1, lessons=1, questions=2, save_every=1, threads=1),
+    "tiny": InstructRecipe(name="tiny", scenes="anechoic", steps=2, lessons=1, questions=2, save_every=1, threads=1),
 }
 
 
@@ -88,12 +84,6 @@ def save_model(model: Twnm, recipe: InstructRecipe, folder: Path) -> None:
         path.write_text(TwnmConfig(model.encoder.config, recipe.language, recipe.lora).to_json())
 
 
-def lessons_before(recipe: InstructRecipe, step: int) -> int:
-    """How many lessons the steps before `step` use: where the stream begins when training resumes."""
-    aligned = min(step, recipe.align_steps)
-    return aligned * recipe.align_lessons + (step - aligned) * recipe.lessons
-
-
 def train_instruct(recipe: InstructRecipe, encoder_folder: Path, out: Path) -> Twnm:
     """Train to the recipe's last step, resuming from OUT's checkpoint; writes OUT/log.jsonl and the weights.
 
@@ -110,15 +100,13 @@ def train_instruct(recipe: InstructRecipe, encoder_folder: Path, out: Path) -> T
         raise InputError(f"{out} holds a run of another recipe; train in another folder or remove it")
     first = state["step"] if state is not None else 0
     spec = StreamSpec(recipe.sounds, recipe.scenes, "train", recipe.seed, 1, model.encoder.config.classes)
-    lessons = ordered_stream(functools.partial(lesson_factory, spec, encoder_folder, recipe.questions), lessons_before(recipe, first), recipe.workers)
+    lessons = ordered_stream(functools.partial(lesson_factory, spec, encoder_folder, recipe.questions), first * recipe.lessons, recipe.workers)
     began, tokens = time.monotonic(), 0
     model.projector.train()
     for step in range(first, recipe.steps):
         losses, count = [], 0
-        aligning = step < recipe.align_steps
-        for _ in range(recipe.align_lessons if aligning else recipe.lessons):
-            lesson = next(lessons)
-            sequence = build_sequence(model, replace(lesson, items=()) if aligning else lesson)
+        for _ in range(recipe.lessons):
+            sequence = build_sequence(model, next(lessons))
             loss, targets = sequence_loss(model, sequence)
             if not torch.isfinite(loss):
                 raise RuntimeError(f"the loss is not finite at step {step}; the last checkpoint in {out} is good")

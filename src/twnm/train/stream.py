@@ -4,11 +4,13 @@ Scene i is a pure function of (seed, i). Chunks of scenes are dealt to the worke
 can begin at any chunk: that is how training resumes.
 """
 
+import contextlib
 import functools
 import multiprocessing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from multiprocessing.queues import Queue
+from queue import Full
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,6 +23,7 @@ from twnm.train.slot_loss import SlotTargets
 
 Made = TypeVar("Made")
 MAX_EVENTS = 4
+_PARENT_CHECK_S = 2.0
 _EMPTY_SHARE = 0.03  # scenes with ambience alone, so that silence is learnt as silence
 
 
@@ -115,11 +118,23 @@ def _work(factory: Callable[[], Callable[[int], Any]], first: int, step: int, qu
     number = first
     while True:
         try:
-            queue.put(make(number))
+            item: Any = make(number)
         except Exception as error:
-            queue.put(RuntimeError(f"number {number} of the training stream failed: {type(error).__name__}: {error}"))
+            item = RuntimeError(f"number {number} of the training stream failed: {type(error).__name__}: {error}")
+        if not _put(queue, item) or isinstance(item, Exception):
             return
         number += step
+
+
+def _put(queue: "Queue[Any]", item: Any) -> bool:
+    """Hand an item over; False when the process that takes them is gone, so that a killed training leaves no worker behind."""
+    parent = multiprocessing.parent_process()
+    while parent is not None and parent.is_alive():
+        with contextlib.suppress(Full):
+            queue.put(item, timeout=_PARENT_CHECK_S)
+            return True
+    queue.cancel_join_thread()
+    return False
 
 
 def ordered_stream(factory: Callable[[], Callable[[int], Made]], first: int = 0, workers: int = 1, ahead: int = 12) -> Iterator[Made]:
