@@ -5,6 +5,7 @@ degrees relative to the listener: azimuth 0 in front, +90 to the left; elevation
 of a sound (see `Event.level_db`). All models are frozen, refuse unknown keys and go through JSON unchanged.
 """
 
+import itertools
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -92,7 +93,7 @@ class Event(_Model):
         if self.offset_s <= self.onset_s:
             raise ValueError(f"event {self.label!r}: offset {self.offset_s} s is not after its onset {self.onset_s} s")
         times = [point.time_s for point in self.path]
-        if any(later <= earlier for earlier, later in zip(times, times[1:], strict=False)):
+        if any(later <= earlier for earlier, later in itertools.pairwise(times)):
             raise ValueError(f"event {self.label!r}: the times of its path must increase")
         return self
 
