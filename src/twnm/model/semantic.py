@@ -6,7 +6,7 @@ W is brought to one level first, because the encoder knows sounds at ordinary re
 
 import functools
 import math
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -21,6 +21,7 @@ _LEVEL_RMS = 0.1
 _SILENCE_RMS = 1e-5
 
 
+@runtime_checkable
 class SemanticEncoder(Protocol):
     """Anything that turns AmbiX audio at 24 kHz into vectors, two per second."""
 

@@ -4,8 +4,9 @@ The language model reads one stream of text and vectors, whose parts are divided
 
     <|im_start|> AUDIO \\n evidence <|im_end|>  <|im_start|> question \\n why \\n answer <|im_end|>  <|im_start|> question ...
 
-AUDIO is one dense token per 0.4 s, four tokens per object heard and one for the room. The evidence comes before the question, which departs from
-question-first designs: one recording is heard once, and any number of questions read the same prefix. Each question sees the recording and itself only.
+AUDIO is one dense token per 0.4 s, four tokens per object heard and one for the room. The evidence is what the slots say, in words; the language model
+learns to say it too, but after a short training it spells numbers worse than the slots do, so theirs is read. It comes before the question, which
+departs from question-first designs: one recording is heard once, and any number of questions read the same prefix.
 What a user reads is the tagged form `<evidence>...</evidence><why>...</why><answer>...</answer>` (twnm.questions.answer); plain newlines cost the
 language model fewer tokens. An answer to options is the option whose words are most probable after the reasoning, and code gives its letter.
 """
@@ -30,7 +31,6 @@ from twnm.model.language import (
     LanguageModel,
     LoraSettings,
     Prefix,
-    draft_verify,
     greedy,
     load_language_model,
     load_lora_weights,
@@ -48,7 +48,6 @@ from twnm.questions.evidence import Heard, write_evidence
 from twnm.sounds.classes import spoken
 
 SHIPPED = Path(__file__).parent.parent / "weights"
-_MAX_EVIDENCE_TOKENS = 220
 _MAX_WHY_TOKENS = 70
 _MAX_ANSWER_TOKENS = 40
 
@@ -198,14 +197,11 @@ class Twnm:
 
     @torch.no_grad()
     def listen(self, audio: Float[Tensor, "4 samples"]) -> Listening:
-        """Hear one window and say the evidence; the slots' own description is the draft that the language model checks in one pass."""
+        """Hear one window; the slots say the evidence, and the language model reads it behind the audio tokens."""
         heard, objects, _ = self.hear_window(audio)
-        start = read(self.language.model, self.audio_prefix(heard))
-        draft = [*self.ids(write_evidence(tuple(as_heard(item) for item in objects))), self.end_id]
-        stop = stop_at(self.language.tokenizer, ids=[self.end_id])
-        said = draft_verify(self.language.model, start, draft, stop=stop, max_new_tokens=_MAX_EVIDENCE_TOKENS, redraft=functools.partial(_resume, draft)).ids
-        words = [token for token in said if token != self.end_id]
-        return Listening(read(self.language.model, self.embed([*words, self.end_id]), start), self.language.tokenizer.decode(words))
+        evidence = write_evidence(tuple(as_heard(item) for item in objects))
+        embeddings = torch.cat([self.audio_prefix(heard), self.embed([*self.ids(evidence), self.end_id])])
+        return Listening(read(self.language.model, embeddings), evidence)
 
     @torch.no_grad()
     def answer(self, listening: Listening, question: str, options: tuple[str, ...] = ()) -> Answer:
@@ -241,13 +237,6 @@ class Twnm:
 def as_heard(item: HeardObject) -> Heard:
     """A heard object in the words of the evidence."""
     return Heard(spoken(item.label), item.azimuth_deg, item.elevation_deg, item.distance_m, item.onset_s, item.offset_s)
-
-
-def _resume(draft: list[int], generated: list[int]) -> list[int]:
-    """Where a draft goes on after a difference: behind the last place in it where the three newest tokens stand, as near as may be."""
-    tail = generated[-3:]
-    places = [index for index in range(len(draft) - 2) if draft[index : index + 3] == tail]
-    return draft[min(places, key=lambda index: abs(index + 3 - len(generated))) + 3 :] if places and len(tail) == 3 else []
 
 
 def check_question(question: str, options: tuple[str, ...]) -> None:
@@ -314,4 +303,4 @@ def ask(path: str | Path, question: str, options: tuple[str, ...] = (), layout: 
 
 def answer_json(answer: Answer) -> dict[str, Any]:
     """The fields of an answer that the command line prints."""
-    return {name: value for name, value in asdict(answer).items() if name in ("answer", "letter", "evidence", "why", "seconds", "start_s")}
+    return {name: value for name, value in asdict(answer).items() if name in ("answer", "letter", "evidence", "seconds")}

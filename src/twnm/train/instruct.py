@@ -36,9 +36,10 @@ class InstructRecipe(BaseModel):
     seed: int = 11
     language: str = "smollm2-135m-instruct"
     lora: LoraSettings = LoraSettings()
-    steps: int = 480
+    steps: int = 420
     lessons: int = 3
     questions: int = 6
+    evidence_weight: float = 0.25
     lora_rate: float = 8e-4
     projector_rate: float = 1.5e-3
     warmup: int = 20
@@ -54,7 +55,7 @@ INSTRUCT_RECIPES = {
 
 
 def sequence_loss(model: Twnm, sequence: Sequence) -> tuple[Tensor, Tensor]:
-    """Summed cross-entropy of a packed sequence and the number of its targets."""
+    """Weighted sum of the cross-entropies of a packed sequence, and the sum of the weights."""
     language = model.language.model
     visible = torch.zeros(sequence.visible.shape).masked_fill(~sequence.visible, torch.finfo(torch.float32).min)
     states = language.get_decoder()(
@@ -62,7 +63,8 @@ def sequence_loss(model: Twnm, sequence: Sequence) -> tuple[Tensor, Tensor]:
     ).last_hidden_state[0]
     wanted = sequence.targets != IGNORED
     logits = language.get_output_embeddings()(states[wanted])
-    return nn.functional.cross_entropy(logits.float(), sequence.targets[wanted], reduction="sum"), wanted.sum()
+    losses = nn.functional.cross_entropy(logits.float(), sequence.targets[wanted], reduction="none")
+    return losses @ sequence.weights[wanted], sequence.weights[wanted].sum()
 
 
 def prepare(recipe: InstructRecipe, encoder_folder: Path) -> Twnm:
@@ -104,15 +106,15 @@ def train_instruct(recipe: InstructRecipe, encoder_folder: Path, out: Path) -> T
     began, tokens = time.monotonic(), 0
     model.projector.train()
     for step in range(first, recipe.steps):
-        losses, count = [], 0
+        losses, count = [], 0.0
         for _ in range(recipe.lessons):
-            sequence = build_sequence(model, next(lessons))
+            sequence = build_sequence(model, next(lessons), recipe.evidence_weight)
             loss, targets = sequence_loss(model, sequence)
             if not torch.isfinite(loss):
                 raise RuntimeError(f"the loss is not finite at step {step}; the last checkpoint in {out} is good")
             (loss / 400).backward()  # a constant near the number of targets, so that every target weighs the same
             losses.append(loss.item())
-            count += int(targets)
+            count += float(targets)
             tokens += len(sequence.targets)
         _update(optimiser, updates + list(model.projector.parameters()), recipe, step)
         done = step + 1

@@ -118,16 +118,17 @@ def lesson_factory(spec: StreamSpec, encoder_folder: Any, questions: int) -> Cal
 
 @dataclass(frozen=True)
 class Sequence:
-    """A lesson ready for the language model (T positions): embeddings, positions, who may see whom, and the wanted next token (IGNORED: none)."""
+    """A lesson ready for the language model (T positions): embeddings, positions, who may see whom, the wanted next token (IGNORED: none), its weight."""
 
     embeddings: Float[Tensor, "time width"]
     positions: Int[Tensor, " time"]
     visible: Bool[Tensor, "time time"]
     targets: Int[Tensor, " time"]
+    weights: Float[Tensor, " time"]
 
 
-def build_sequence(model: Twnm, lesson: Lesson) -> Sequence:
-    """The packed sequence of a lesson; evidence, reasoning and answers are learnt, questions are not."""
+def build_sequence(model: Twnm, lesson: Lesson, evidence_weight: float = 1.0) -> Sequence:
+    """The packed sequence of a lesson; evidence (with its weight), reasoning and answers are learnt, questions are not."""
     audio = model.audio_prefix(lesson.heard_batch())
     evidence = [*model.ids(lesson.evidence), model.end_id]
     parts = [audio, model.embed(evidence)]
@@ -144,4 +145,5 @@ def build_sequence(model: Twnm, lesson: Lesson) -> Sequence:
         block += [number] * (len(asked) + len(said))
     blocks = torch.tensor(block)
     visible = ((blocks[:, None] == blocks[None]) | (blocks[None] == 0)) & torch.ones(len(block), len(block), dtype=torch.bool).tril()
-    return Sequence(torch.cat(parts), torch.tensor(positions), visible, torch.tensor(targets))
+    weights = torch.where(blocks == 0, evidence_weight, 1.0)
+    return Sequence(torch.cat(parts), torch.tensor(positions), visible, torch.tensor(targets), weights)

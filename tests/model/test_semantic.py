@@ -1,0 +1,61 @@
+"""The semantic branch around its frozen network: what reaches the network, and how many vectors leave."""
+
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from twnm.model.semantic import YamNetSemantic
+
+
+class Recorder:
+    """Stands in for YAMNet: keeps the wave it was given and returns one vector per hop, the power of its patch; silence completes the last patch."""
+
+    def __init__(self) -> None:
+        self.wave = torch.zeros(0)
+
+    def __call__(self, wave: torch.Tensor, hop_s: float) -> Any:
+        self.wave = wave
+        size, hop = round(0.96 * 24_000), round(hop_s * 24_000)
+        lacking = size + math.ceil(max(0, wave.shape[-1] - size) / hop) * hop - wave.shape[-1]
+        patches = torch.nn.functional.pad(wave, (0, lacking)).unfold(-1, size, hop)
+        return SimpleNamespace(embeddings=patches.square().mean(dim=-1)[..., None].expand(-1, -1, 8))
+
+
+@pytest.fixture
+def network() -> Recorder:
+    return Recorder()
+
+
+def semantic_of(network: Recorder) -> YamNetSemantic:
+    semantic = YamNetSemantic.__new__(YamNetSemantic)
+    semantic.network = network  # type: ignore[assignment]
+    return semantic
+
+
+@pytest.mark.parametrize(("seconds", "patches"), [(5.0, 10), (1.0, 2), (0.3, 1), (0.6, 2)])
+def test_there_are_two_vectors_per_second(network: Recorder, seconds: float, patches: int) -> None:
+    audio = torch.randn(2, 4, round(24_000 * seconds))
+    assert semantic_of(network)(audio).shape == (2, patches, 8)
+
+
+def test_only_w_is_heard_and_its_level_does_not_matter(network: Recorder) -> None:
+    audio = torch.randn(1, 4, 120_000)
+    first = semantic_of(network)(audio)
+    louder = audio * torch.tensor([0.01, 5.0, 0.0, 1.0])[None, :, None]
+    torch.testing.assert_close(semantic_of(network)(louder), first, rtol=1e-4, atol=1e-7)
+    assert network.wave.square().sum().sqrt().item() == pytest.approx(0.1 * 120_000**0.5, rel=1e-4)
+
+
+def test_a_patch_is_centred_on_its_half_second(network: Recorder) -> None:
+    audio = torch.full((1, 4, 120_000), 1e-4)
+    audio[..., round(2.25 * 24_000)] = 1.0  # the centre of patch 4, and of no other
+    power = semantic_of(network)(audio)[0, :, 0]
+    assert int(power.argmax()) == 4
+    assert (power > 0.1 * power.max()).sum() == 1
+
+
+def test_silence_stays_finite(network: Recorder) -> None:
+    assert torch.isfinite(semantic_of(network)(torch.zeros(1, 4, 24_000))).all()
