@@ -157,7 +157,7 @@ def test_a_scene_of_one_window_has_the_objects_of_that_window(model: Twnm, audio
     assert {item.label for item in scene.objects} == {item.label for item in objects}
 
 
-@pytest.mark.parametrize("seconds", [1.0, 7.3])
+@pytest.mark.parametrize("seconds", [4.0, 7.3])
 def test_the_objects_of_a_scene_lie_within_it(model: Twnm, seconds: float) -> None:
     scene = model.scene(noise(seconds))
     assert scene.duration_s == pytest.approx(seconds)

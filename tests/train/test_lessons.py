@@ -142,6 +142,7 @@ def test_what_was_heard_far_from_any_true_sound_keeps_its_name() -> None:
 
 def test_lessons_are_functions_of_their_number_and_end_in_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("twnm.model.semantic.default_semantic", LoudnessSemantic)
+    monkeypatch.setattr("twnm.train.lessons._COUNTED_SCENES", 10)
     encoder = tiny_encoder(config=EncoderConfig(CLASSES, width=32, layers=1, stem=(8, 8, 8, 8), semantic_size=16))
     spec = StreamSpec("", "anechoic", "train", 5, 1, CLASSES)
     maker = LessonMaker(spec, encoder, questions=2)
