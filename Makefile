@@ -11,8 +11,8 @@ test: .venv/installed-dev
 	.venv/bin/python -m pytest -q
 
 lint: .venv/installed-dev
-	.venv/bin/ruff check src tests tools
-	.venv/bin/ruff format --check src tests tools
+	.venv/bin/ruff check src tests tools benchmarks
+	.venv/bin/ruff format --check src tests tools benchmarks
 	.venv/bin/mypy
 
 .venv/bin/python:

@@ -48,7 +48,10 @@ def test_the_demo_says_that_sounds_are_procedural_marks_wrong_answers_and_writes
         def scene(self, foa: np.ndarray) -> HeardScene:
             return HeardScene(5.0, (), HeardRoom(0.3, 80.0))
 
-        def ask(self, foa: np.ndarray, question: str, options: tuple[str, ...]) -> Answer:
+        def listen(self, audio: object) -> str:
+            return "heard"
+
+        def answer(self, heard: str, question: str, options: tuple[str, ...]) -> Answer:
             item = next(item for item in made.items if item.question == question)
             right = item.letters.index(item.answer_letter)
             chosen = right if item is made.items[0] else (right + 1) % len(options)

@@ -107,14 +107,15 @@ def ask(
         Also draw what was heard into this .png, .pdf or .svg.
     """
     from twnm.audio import SAMPLE_RATE_HZ, read_foa
+    from twnm.questions.answer import check_question
 
     if plot is not None:
         check_picture(plot)
     _check_model(model)
-    foa = read_foa(file, layout=layout)
-    from twnm.model.twnm import answer_json, check_question, choose_window
-
     check_question(question, options)
+    foa = read_foa(file, layout=layout)
+    from twnm.model.twnm import answer_json, choose_window
+
     start_s, window = choose_window(foa, start)
     hearing = _load(model)
     with working("listening"):
@@ -414,17 +415,15 @@ def train_instruct(
         Instead of the recipe's.
     """
     from twnm.model.twnm import SHIPPED, load_encoder
-    from twnm.train.encoder import save_encoder
     from twnm.train.instruct import INSTRUCT_RECIPES
     from twnm.train.instruct import train_instruct as train
 
     chosen = _training(INSTRUCT_RECIPES, recipe, sounds, steps, seed)
     folder = SHIPPED if encoder is None else encoder
-    ears = load_encoder(folder)
+    load_encoder(folder)  # shows a folder without one before anything is written
     _open_sounds(sounds)
     make_folder(out)
     train(chosen, folder, out)
-    save_encoder(ears, out)  # a folder that `--model` takes holds both
 
 
 def _check_model(model: str) -> None:

@@ -77,6 +77,8 @@ def run_demo(out: Path, console: Console, progress: Console) -> None:
     Raises:
         InputError: a model is absent and cannot be downloaded, or `out` cannot be written.
     """
+    import torch
+
     from twnm.model.fetch import get_all
     from twnm.model.twnm import load
     from twnm.plot import save_picture
@@ -92,7 +94,8 @@ def run_demo(out: Path, console: Console, progress: Console) -> None:
     with _step(progress, "listening"):
         foa = read_foa(out / "foa.wav")  # what a user's ears get, 16 bits and all
         save_picture(out / "plan.png", model.scene(foa), made.scene, "demo")
-        answers = [model.ask(foa, item.question, item.options) for item in made.items]
+        heard = model.listen(torch.from_numpy(foa))  # read once, asked three times
+        answers = [model.answer(heard, item.question, item.options) for item in made.items]
     _show(console, made, answers)
     _show_files(console, out, made.scene)
 

@@ -1,7 +1,8 @@
 """Pictures of scenes: a plan view around the listener, and directions over time.
 
-The plan has the listener at its centre looking up the page, left at the left, rings of distance, one colour per name. Objects heard are filled
-discs, true ones hollow rings. Colours are those of Okabe and Ito, which colour-blind readers can tell apart.
+The plan has the listener at its centre looking up the page, left at the left, rings of distance, one colour per object. Objects heard are filled
+discs, true ones hollow rings in the colour of the heard object that stands for them. Colours are those of Okabe and Ito, which colour-blind
+readers can tell apart.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from twnm.ambisonics import angle_between_deg, unit_vector
 from twnm.errors import InputError
 from twnm.files import atomic_write
 from twnm.scene import Scene
@@ -23,13 +25,15 @@ if TYPE_CHECKING:
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#B8A800")
 _FRAME_S = 0.1
+_TURNS = np.radians([90, 270, 0, 180, 45, 135, 225, 315])
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """One object to draw: name, directions in degrees every 100 ms from `onset_s`, mean direction, distance in metres; `true` when it is known, not heard."""
+    """One object to draw: name, colour, directions in degrees every 100 ms from `onset_s`, mean direction, distance in metres; `true` if known, not heard."""
 
     name: str
+    colour: str
     onset_s: float
     azimuths_deg: np.ndarray
     elevations_deg: np.ndarray
@@ -38,75 +42,100 @@ class Drawn:
     distance_m: float
     true: bool
 
+    @property
+    def spot(self) -> tuple[float, float]:
+        """Where it lies on the page: metres to the right and up, the listener at (0, 0) looking up."""
+        azimuth, flat_m = np.radians(self.azimuth_deg), self.distance_m * np.cos(np.radians(self.elevation_deg))
+        return float(-flat_m * np.sin(azimuth)), float(flat_m * np.cos(azimuth))
+
+    @property
+    def label(self) -> str:
+        """Its name, marked when it is true, with the height when that matters."""
+        height = f", {self.elevation_deg:+.0f}°" if abs(self.elevation_deg) >= 15 else ""
+        return f"({self.name}{height})" if self.true else f"{self.name}{height}"
+
 
 def drawn_of(heard: "HeardScene | None" = None, truth: Scene | None = None) -> list[Drawn]:
-    """Objects to draw from what was heard, from a true scene, or from both."""
+    """Objects to draw from what was heard, from a true scene, or from both; a true object has the colour of the heard one that stands for it."""
+    found = heard.objects if heard else ()
     out = []
-    for item in heard.objects if heard else ():
+    for number, item in enumerate(found):
         place = (item.azimuth_deg, item.elevation_deg, item.distance_m)
-        out.append(Drawn(spoken(item.label), item.onset_s, np.array(item.azimuths_deg), np.array(item.elevations_deg), *place, False))
-    for event in truth.events if truth else ():
+        out.append(Drawn(spoken(item.label), _colour(number), item.onset_s, np.array(item.azimuths_deg), np.array(item.elevations_deg), *place, False))
+    events = truth.events if truth else ()
+    places = [truth.place(event) for event in events] if truth else []
+    pairs = _pairs([place[:2] for place in places], [(item.azimuth_deg, item.elevation_deg) for item in found])
+    for number, (event, place) in enumerate(zip(events, places, strict=True)):
         assert truth is not None
         track = truth.track(event)
-        azimuths, elevations = track.azimuth_deg[track.active], track.elevation_deg[track.active]
-        out.append(Drawn(spoken(event.label), event.onset_s, azimuths, elevations, *truth.place(event), True))
+        colour = _colour(pairs.get(number, len(found) + number))
+        out.append(Drawn(spoken(event.label), colour, event.onset_s, track.azimuth_deg[track.active], track.elevation_deg[track.active], *place, True))
     return out
 
 
-def plan(axes: "Axes", objects: Sequence[Drawn], colours: dict[str, str]) -> None:
+def _colour(number: int) -> str:
+    return COLOURS[number % len(COLOURS)]
+
+
+def _pairs(truth: list[tuple[float, float]], heard: list[tuple[float, float]]) -> dict[int, int]:
+    """The heard object for each true one, by the least sum of angles between (azimuth, elevation) pairs."""
+    from scipy.optimize import linear_sum_assignment
+
+    if not truth or not heard:
+        return {}
+    vectors = [np.array([unit_vector(*direction) for direction in side]) for side in (truth, heard)]
+    rows, columns = linear_sum_assignment(angle_between_deg(vectors[0][:, None], vectors[1][None]))
+    return {int(row): int(column) for row, column in zip(rows, columns, strict=True)}
+
+
+def plan(axes: "Axes", objects: Sequence[Drawn]) -> None:
     """The plan view on axes of 1:1 scale; horizontal distance counts, the elevation stands in the label."""
     reach_m = max([1.0, *(item.distance_m for item in objects)]) * 1.25
     step_m = 1.0 if reach_m <= 5 else 2.0 if reach_m <= 10 else 5.0
-    for radius_m in np.arange(step_m, reach_m * 1.3, step_m):
-        ring = np.linspace(0, 2 * np.pi, 200)
+    ring = np.linspace(0, 2 * np.pi, 200)
+    for radius_m in np.arange(step_m, reach_m * 1.01, step_m):
         axes.plot(radius_m * np.cos(ring), radius_m * np.sin(ring), color="#d0d0d0", lw=0.8, zorder=0)
         axes.annotate(f"{radius_m:g} m", (radius_m * 0.7071, -radius_m * 0.7071), color="#909090", fontsize=7, ha="center", va="center")
-    for name, place in {"front": (0, 1), "left": (-1, 0), "back": (0, -1), "right": (1, 0)}.items():
-        axes.text(place[0] * reach_m * 1.12, place[1] * reach_m * 1.12, name, color="#606060", fontsize=8, ha="center", va="center")
+    for name, place in {"front": (0, 1.2), "left": (-1.25, 0), "back": (0, -1.2), "right": (1.25, 0)}.items():
+        axes.text(place[0] * reach_m, place[1] * reach_m, name, color="#606060", fontsize=8, ha="center", va="center")
     axes.plot(0, 0, marker="^", color="#404040", ms=10)
-    labels: list[tuple[float, float]] = []
     for item in objects:
-        azimuth = np.radians(item.azimuth_deg)
-        flat_m = item.distance_m * np.cos(np.radians(item.elevation_deg))
-        x, y = -flat_m * np.sin(azimuth), flat_m * np.cos(azimuth)
-        colour = colours[item.name]
+        x, y = item.spot
         if item.true:
-            axes.plot(x, y, marker="o", ms=15, mfc="none", mec=colour, mew=1.8, zorder=3)
-            continue
-        axes.plot([0, x], [0, y], color=colour, lw=0.8, alpha=0.5)
-        axes.plot(x, y, marker="o", ms=9, color=colour, zorder=4)
-    named = [item for item in objects if not item.true] or list(objects)
-    for item in sorted(named, key=lambda one: one.azimuth_deg):
-        azimuth = np.radians(item.azimuth_deg)
-        flat_m = item.distance_m * np.cos(np.radians(item.elevation_deg))
-        x, y = -flat_m * np.sin(azimuth), flat_m * np.cos(azimuth) + 0.11 * reach_m
-        while any(abs(x - other_x) < 0.6 * reach_m and abs(y - other_y) < 0.12 * reach_m for other_x, other_y in labels):
-            y += 0.06 * reach_m
-        labels.append((x, y))
-        text = f"{item.name}, {item.elevation_deg:+.0f}° up" if abs(item.elevation_deg) >= 15 else item.name
-        axes.text(
-            x,
-            y,
-            text,
-            color=colours[item.name],
-            fontsize=8.5,
-            ha="center",
-            va="bottom",
-            zorder=5,
-            bbox={"fc": "white", "ec": "none", "alpha": 0.75, "pad": 0.8},
-        )
-    axes.set(xlim=(-reach_m * 1.3, reach_m * 1.3), ylim=(-reach_m * 1.25, reach_m * 1.35), aspect="equal", xticks=[], yticks=[], title="plan view")
+            axes.plot(x, y, marker="o", ms=15, mfc="none", mec=item.colour, mew=1.8, zorder=3)
+        else:
+            axes.plot([0, x], [0, y], color=item.colour, lw=0.8, alpha=0.5)
+            axes.plot(x, y, marker="o", ms=9, color=item.colour, zorder=4)
+    _write_labels(axes, objects, reach_m)
+    axes.set(xlim=(-reach_m * 1.4, reach_m * 1.4), ylim=(-reach_m * 1.3, reach_m * 1.3), aspect="equal", xticks=[], yticks=[], title="plan view")
     axes.spines[:].set_visible(False)
 
 
-def directions(azimuth_axes: "Axes", elevation_axes: "Axes", objects: Sequence[Drawn], colours: dict[str, str], duration_s: float) -> None:
-    """Azimuth and elevation over time: points for what was heard, thin bands for what is true."""
+def _write_labels(axes: "Axes", objects: Sequence[Drawn], reach_m: float) -> None:
+    """Names beside the markers, at the nearest place that covers no marker and no other name; a true name only where it differs from the heard one."""
+    height_m = 0.085 * reach_m
+    taken = [(*item.spot, 0.07 * reach_m, 0.07 * reach_m) for item in objects] + [(0.0, 0.0, 0.07 * reach_m, 0.07 * reach_m)]
+    heard = {(item.name, item.colour) for item in objects if not item.true}
+    for item in objects:
+        if item.true and (item.name, item.colour) in heard:
+            continue
+        x, y = item.spot
+        width_m = 0.028 * reach_m * len(item.label)
+        spots = ((x + away * np.cos(turn) * (width_m + height_m), y + away * np.sin(turn) * 2 * height_m) for away in (1, 1.5, 2.2, 3.2) for turn in _TURNS)
+        free = (spot for spot in spots if all(abs(spot[0] - bx) > width_m + bw or abs(spot[1] - by) > 0.5 * height_m + bh for bx, by, bw, bh in taken))
+        place = next(free, (x, y + height_m))
+        taken.append((*place, width_m, 0.5 * height_m))
+        axes.text(*place, item.label, color=item.colour, fontsize=8.5, ha="center", va="center", zorder=5)
+
+
+def directions(azimuth_axes: "Axes", elevation_axes: "Axes", objects: Sequence[Drawn], duration_s: float) -> None:
+    """Azimuth and elevation over time: small points for what was heard, rings for what is true."""
     for item in objects:
         times_s = item.onset_s + (np.arange(len(item.azimuths_deg)) + 0.5) * _FRAME_S
-        style: dict[str, Any] = {"lw": 0, "marker": "o", "ms": 7, "mfc": "none", "mec": colours[item.name], "alpha": 0.45} if item.true else {}
-        style = style or {"lw": 0, "marker": "o", "ms": 3, "color": colours[item.name]}
-        azimuth_axes.plot(times_s, item.azimuths_deg, **style)
-        elevation_axes.plot(times_s, item.elevations_deg, **style)
+        ring: dict[str, Any] = {"ms": 7, "mfc": "none", "alpha": 0.45}
+        style = ring if item.true else {"ms": 3}
+        azimuth_axes.plot(times_s, item.azimuths_deg, lw=0, marker="o", color=item.colour, **style)
+        elevation_axes.plot(times_s, item.elevations_deg, lw=0, marker="o", color=item.colour, **style)
     azimuth_axes.set(ylim=(-190, 190), yticks=range(-180, 181, 90), xlim=(0, duration_s), ylabel="azimuth °  (+ left)", title="directions over time")
     elevation_axes.set(ylim=(-95, 95), yticks=range(-90, 91, 45), xlim=(0, duration_s), ylabel="elevation °  (+ up)", xlabel="seconds")
     for axes in (azimuth_axes, elevation_axes):
@@ -130,13 +159,11 @@ def save_picture(path: Path | str, heard: "HeardScene | None" = None, truth: Sce
     if duration_s <= 0:
         raise InputError("nothing to draw: give what was heard, a true scene, or both")
     objects = drawn_of(heard, truth)
-    names = list(dict.fromkeys(item.name for item in objects))
-    colours = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(names)}
     figure = pyplot.figure(figsize=(11, 5.4), layout="constrained")
     grid = figure.add_gridspec(2, 2, width_ratios=(1.05, 1))
-    plan(figure.add_subplot(grid[:, 0]), objects, colours)
-    directions(figure.add_subplot(grid[0, 1]), figure.add_subplot(grid[1, 1]), objects, colours, duration_s)
-    shown = "filled: heard, hollow: true" if heard and truth else "heard" if heard else "true scene"
+    plan(figure.add_subplot(grid[:, 0]), objects)
+    directions(figure.add_subplot(grid[0, 1]), figure.add_subplot(grid[1, 1]), objects, duration_s)
+    shown = "filled: heard, hollow and (in brackets): true" if heard and truth else "heard" if heard else "true scene"
     figure.suptitle(f"{title}   ({shown})" if title else shown, fontsize=10)
     with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=110)

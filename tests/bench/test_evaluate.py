@@ -77,8 +77,7 @@ def test_a_silent_scene_is_heard_but_not_asked_about() -> None:
 
 
 def test_the_model_itself_can_be_measured_and_gives_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_MAX_EVIDENCE_TOKENS", "_MAX_WHY_TOKENS"):
-        monkeypatch.setattr(f"twnm.model.twnm.{name}", 5)
+    monkeypatch.setattr("twnm.model.twnm._MAX_WHY_TOKENS", 5)
     model = tiny_twnm()
     first, second = (evaluate_scene(model, SCENE, noise(), np.random.default_rng(7), 2, True) for _ in range(2))
     assert isinstance(model.listen(torch.from_numpy(noise())), Listening)

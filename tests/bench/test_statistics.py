@@ -38,9 +38,9 @@ def test_the_interval_covers_the_truth_in_about_95_of_100_data_sets_with_alike_q
     for _ in range(200):
         ease = rng.beta(1.2, 0.8, size=80)  # of a scene; the mean is 0.6
         right = (rng.random((80, 5)) < ease[:, None]).astype(float)
-        _, low, high = scene_bootstrap(right.tolist(), rng, draws=600)
+        _, low, high = scene_bootstrap(right.tolist(), rng, draws=400)
         covered += low <= 0.6 <= high
-        _, low, high = scene_bootstrap([[value] for value in right.ravel()], rng, draws=600)
+        _, low, high = scene_bootstrap([[value] for value in right.ravel()], rng, draws=400)
         naive_covered += low <= 0.6 <= high
     assert 180 <= covered <= 196
     assert naive_covered < 170  # what resampling questions would have promised

@@ -1,4 +1,4 @@
-"""The whole model in miniature: what it says is what plain greedy decoding and brute-force scoring of the same sequence give."""
+"""The whole model in miniature: what it says is what plain greedy decoding and brute-force scoring of the same sequence give; its evidence is the slots'."""
 
 import functools
 import json
@@ -28,10 +28,11 @@ from twnm.model.twnm import (
     load_strictly,
 )
 from twnm.questions.answer import parse_output
+from twnm.questions.evidence import parse_evidence, write_evidence
 from twnm.train.encoder import save_encoder
 
 OPTIONS = ("on your left", "behind you", "in front", "on your right")
-EVIDENCE_TOKENS, WHY_TOKENS = 24, 6
+WHY_TOKENS = 6
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,6 @@ def audio() -> torch.Tensor:
 @pytest.fixture(autouse=True)
 def _brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """A random model never ends by itself."""
-    monkeypatch.setattr("twnm.model.twnm._MAX_EVIDENCE_TOKENS", EVIDENCE_TOKENS)
     monkeypatch.setattr("twnm.model.twnm._MAX_WHY_TOKENS", WHY_TOKENS)
     monkeypatch.setattr("twnm.model.twnm._MAX_ANSWER_TOKENS", 8)
 
@@ -66,12 +66,12 @@ def plain_greedy(model: Twnm, embeddings: torch.Tensor, ends: tuple[int, ...], l
 
 
 @functools.cache
-def heard_prefix(model: Twnm) -> tuple[list[int], torch.Tensor]:
-    """The evidence by plain greedy decoding, and everything read up to its end."""
+def heard_prefix(model: Twnm) -> tuple[str, torch.Tensor]:
+    """The evidence in the words of the slots, and everything read up to its end."""
     with torch.no_grad():
-        start = model.audio_prefix(model.hear_window(torch.from_numpy(noise()))[0])
-    words = plain_greedy(model, start, (model.end_id,), EVIDENCE_TOKENS)
-    return words, torch.cat([start, model.embed([*words, model.end_id])])
+        heard, objects, _ = model.hear_window(torch.from_numpy(noise()))
+        evidence = write_evidence(tuple(as_heard(item) for item in objects))
+        return evidence, torch.cat([model.audio_prefix(heard), model.embed([*model.ids(evidence), model.end_id])])
 
 
 def asked_prefix(model: Twnm, question: str) -> tuple[list[int], torch.Tensor]:
@@ -81,10 +81,11 @@ def asked_prefix(model: Twnm, question: str) -> tuple[list[int], torch.Tensor]:
     return why, torch.cat([asked, model.embed([*why, model.newline_id])])
 
 
-def test_the_evidence_is_that_of_plain_greedy_decoding(model: Twnm, audio: torch.Tensor) -> None:
-    words, sequence = heard_prefix(model)
+def test_the_language_model_reads_the_evidence_of_the_slots_behind_the_audio_tokens(model: Twnm, audio: torch.Tensor) -> None:
+    evidence, sequence = heard_prefix(model)
     listening = model.listen(audio)
-    assert listening.evidence == model.language.tokenizer.decode(words)
+    assert listening.evidence == evidence
+    assert len(parse_evidence(evidence) or ()) == 6
     assert listening.prefix.length == len(sequence)
     torch.testing.assert_close(listening.prefix.logits, logits_after(model, sequence)[-1], rtol=0, atol=1e-3)
 
@@ -232,7 +233,7 @@ def test_an_answer_as_tagged_text_parses_even_when_the_model_wrote_tags() -> Non
     answer = Answer("left", "A", "dog <b>", "5 > 3", 0.1)
     parsed = parse_output(answer.text)
     assert (parsed.evidence, parsed.why, parsed.answer) == ("dog (b)", "5 ) 3", "left")
-    assert answer_json(answer) == {"answer": "left", "letter": "A", "evidence": "dog <b>", "why": "5 > 3", "seconds": 0.1, "start_s": 0.0}
+    assert answer_json(answer) == {"answer": "left", "letter": "A", "evidence": "dog <b>", "seconds": 0.1}
 
 
 def test_a_config_survives_json() -> None:

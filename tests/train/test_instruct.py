@@ -136,13 +136,13 @@ def test_training_makes_the_lesson_more_probable_and_the_weights_load_into_the_s
     assert rows[-1]["loss"] < rows[0]["loss"]
 
 
-def test_the_logged_loss_is_the_mean_over_targets(recipe: InstructRecipe, encoder_folder: Path, lessons: list[Lesson], tmp_path: Path) -> None:
-    two = recipe.model_copy(update={"steps": 1, "lessons": 2})
+def test_the_logged_loss_is_the_weighted_mean_over_targets(recipe: InstructRecipe, encoder_folder: Path, lessons: list[Lesson], tmp_path: Path) -> None:
+    two = recipe.model_copy(update={"steps": 1, "lessons": 2, "evidence_weight": 0.25})
     fresh = prepare(two, encoder_folder)
-    losses, counts = zip(*(sequence_loss(fresh, build_sequence(fresh, lesson)) for lesson in lessons[:2]), strict=True)
+    losses, weights = zip(*(sequence_loss(fresh, build_sequence(fresh, lesson, 0.25)) for lesson in lessons[:2]), strict=True)
     train_instruct(two, encoder_folder, tmp_path)
     row = json.loads((tmp_path / "log.jsonl").read_text())
-    assert row["loss"] == pytest.approx(np.sum([loss.item() for loss in losses]) / np.sum([int(count) for count in counts]), abs=1e-3)
+    assert row["loss"] == pytest.approx(np.sum([loss.item() for loss in losses]) / np.sum([weight.item() for weight in weights]), abs=1e-3)
 
 
 def test_a_folder_with_another_recipe_is_refused(recipe: InstructRecipe, encoder_folder: Path, tmp_path: Path) -> None:

@@ -44,6 +44,13 @@ def test_a_packed_lesson_costs_what_its_questions_cost_alone_with_the_evidence_c
     assert loss_of(SIDE, COUNT, LOUD) == pytest.approx(alone - 2 * loss_of(), rel=1e-5)
 
 
+def test_the_evidence_weighs_as_much_as_asked_and_questions_weigh_one(model: Twnm, lesson_of: Callable[..., Lesson], loss_of: Callable[..., float]) -> None:
+    loss, weight = sequence_loss(model, build_sequence(model, lesson_of(SIDE), 0.25))
+    assert loss.item() == pytest.approx(loss_of(SIDE) - 0.75 * loss_of(), rel=1e-5)
+    said = len(model.ids(SIDE.derivation)) + len(model.ids(SIDE.answer_text)) + 2
+    assert weight.item() == pytest.approx(0.25 * (len(model.ids(EVIDENCE)) + 1) + said)
+
+
 def test_a_question_does_not_see_its_neighbour(model: Twnm, lesson_of: Callable[..., Lesson]) -> None:
     alone, packed = build_sequence(model, lesson_of(COUNT)), build_sequence(model, lesson_of(COUNT, SIDE))
     end = len(alone.targets)

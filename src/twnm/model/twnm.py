@@ -43,7 +43,7 @@ from twnm.model.projector import DenseHybridProjector, HeardBatch, SlotProjector
 from twnm.model.semantic import SemanticEncoder, default_semantic
 from twnm.model.slots import SlotEncoder
 from twnm.model.spatial_encoder import EncoderConfig
-from twnm.questions.answer import LETTERS, write_output
+from twnm.questions.answer import LETTERS, check_question, write_output
 from twnm.questions.evidence import Heard, write_evidence
 from twnm.sounds.classes import spoken
 
@@ -237,16 +237,6 @@ class Twnm:
 def as_heard(item: HeardObject) -> Heard:
     """A heard object in the words of the evidence."""
     return Heard(spoken(item.label), item.azimuth_deg, item.elevation_deg, item.distance_m, item.onset_s, item.offset_s)
-
-
-def check_question(question: str, options: tuple[str, ...]) -> None:
-    """Raise InputError unless the question has text and the options, if any, are 2 to 8 different texts."""
-    if not question.strip():
-        raise InputError('the question has no text; ask for example "Where is the dog?"')
-    if options and not 2 <= len(options) <= len(LETTERS):
-        raise InputError(f"{len(options)} option{'s' if len(options) != 1 else ''} given; 2 to 8 are allowed, or none for an open question")
-    if any(not option.strip() for option in options) or len({option.strip().casefold() for option in options}) != len(options):
-        raise InputError("the options must be different texts, none of them empty")
 
 
 def choose_window(foa: Float32[np.ndarray, "4 samples"], start_s: float | None = None) -> tuple[float, Float32[np.ndarray, "4 window"]]:

@@ -46,6 +46,16 @@ def _part(text: str, tag: str) -> str | None:
     return None if torn or len(found) != 1 else str(found[0])
 
 
+def check_question(question: str, options: Sequence[str]) -> None:
+    """Raise InputError unless the question has text and the options, if any, are 2 to 8 different texts."""
+    if not question.strip():
+        raise InputError('the question has no text; ask for example "Where is the dog?"')
+    if options and not 2 <= len(options) <= len(LETTERS):
+        raise InputError(f"{len(options)} option{'s' if len(options) != 1 else ''} given; 2 to 8 are allowed, or none for an open question")
+    if any(not option.strip() for option in options) or len({option.strip().casefold() for option in options}) != len(options):
+        raise InputError("the options must be different texts, none of them empty")
+
+
 def letter_of(answer_text: str, options: Sequence[str]) -> str | None:
     """The letter of the one option that has the answer's words (case, spaces and a final dot do not count); None if there is not exactly one."""
     wanted = _normal(answer_text)

@@ -20,6 +20,7 @@ from twnm.model.language import LoraSettings, load_language_model, lora_weights
 from twnm.model.semantic import default_semantic
 from twnm.model.twnm import Projector, Twnm, TwnmConfig, class_anchors, load_encoder
 from twnm.train.checkpoint import load_checkpoint, save_checkpoint
+from twnm.train.encoder import save_encoder
 from twnm.train.lessons import IGNORED, Sequence, build_sequence, lesson_factory
 from twnm.train.log import write_row
 from twnm.train.stream import StreamSpec, ordered_stream
@@ -77,7 +78,8 @@ def prepare(recipe: InstructRecipe, encoder_folder: Path) -> Twnm:
 
 
 def save_model(model: Twnm, recipe: InstructRecipe, folder: Path) -> None:
-    """Write twnm.json, projector.safetensors and lora.safetensors, half precision."""
+    """Write what `twnm.load` takes: twnm.json, encoder, projector and LoRA, half precision."""
+    save_encoder(model.encoder, folder)
     with atomic_write(folder / "projector.safetensors") as path:
         save_file({name: value.half().contiguous() for name, value in model.projector.state_dict().items()}, path)
     with atomic_write(folder / "lora.safetensors") as path:
