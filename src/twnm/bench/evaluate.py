@@ -94,7 +94,7 @@ def evaluate_model(
     sounds: str = "",
     *,
     scenes: int = 300,
-    questions: int = 4,
+    questions: int = 2,
     recipe: str = "indoor",
     seed: int = 0,
     control: bool = True,
