@@ -123,9 +123,9 @@ def _write_labels(axes: "Axes", objects: Sequence[Drawn], reach_m: float) -> Non
         width_m = 0.028 * reach_m * len(item.label)
         spots = ((x + away * np.cos(turn) * (width_m + height_m), y + away * np.sin(turn) * 2 * height_m) for away in (1, 1.5, 2.2, 3.2) for turn in _TURNS)
         free = (spot for spot in spots if all(abs(spot[0] - bx) > width_m + bw or abs(spot[1] - by) > 0.5 * height_m + bh for bx, by, bw, bh in taken))
-        place = next(free, (x, y + height_m))
-        taken.append((*place, width_m, 0.5 * height_m))
-        axes.text(*place, item.label, color=item.colour, fontsize=8.5, ha="center", va="center", zorder=5)
+        place_x, place_y = next(free, (x, y + height_m))
+        taken.append((place_x, place_y, width_m, 0.5 * height_m))
+        axes.text(place_x, place_y, item.label, color=item.colour, fontsize=8.5, ha="center", va="center", zorder=5)
 
 
 def directions(azimuth_axes: "Axes", elevation_axes: "Axes", objects: Sequence[Drawn], duration_s: float) -> None:

@@ -84,7 +84,9 @@ class Event(_Model):
     procedural: bool = False
     onset_s: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     offset_s: Positive
-    clip_starts_s: tuple[Annotated[float, Field(ge=0)], ...] = Field(default=(0.0,), description="times within the event at which the dry clip is played")
+    clip_starts_s: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...] = Field(
+        default=(0.0,), description="times within the event at which the dry clip is played"
+    )
     level_db: Finite = -30.0
     path: Annotated[tuple[Waypoint, ...], Field(min_length=1)]
 

@@ -20,14 +20,13 @@ from twnm.model.twnm import (
     TwnmConfig,
     answer_json,
     as_heard,
-    check_question,
     choose_window,
     class_anchors,
     load,
     load_encoder,
     load_strictly,
 )
-from twnm.questions.answer import parse_output
+from twnm.questions.answer import check_question, parse_output
 from twnm.questions.evidence import parse_evidence, write_evidence
 from twnm.train.encoder import save_encoder
 

@@ -122,7 +122,6 @@ def test_training_makes_the_lesson_more_probable_and_the_weights_load_into_the_s
     recipe: InstructRecipe, encoder_folder: Path, lessons: list[Lesson], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(instruct, "ordered_stream", lambda factory, first, workers: (lessons[0] for _ in itertools.count()))
-    save_encoder(tiny_encoder(), tmp_path)
     fresh = prepare(recipe, encoder_folder)
     before = sequence_loss(fresh, build_sequence(fresh, lessons[0]))[0].item()
     trained = train_instruct(recipe.model_copy(update={"steps": 15}), encoder_folder, tmp_path)

@@ -88,6 +88,14 @@ def read_room(output: SlotOutput, row: int) -> HeardRoom:
     return HeardRoom(math.exp(log_rt60), math.exp(log_volume + 4.0))
 
 
+def later(item: HeardObject, start_s: float, end_s: float) -> HeardObject:
+    """An object of a window that begins at `start_s`, in the recording's time and cut at its end."""
+    onset_s, offset_s = item.onset_s + start_s, min(item.offset_s + start_s, end_s)
+    frames = max(1, math.ceil((offset_s - onset_s) * LABEL_RATE_HZ - 1e-6))
+    azimuths, elevations = item.azimuths_deg[:frames], item.elevations_deg[:frames]
+    return replace(item, onset_s=onset_s, offset_s=offset_s, azimuths_deg=azimuths, elevations_deg=elevations)
+
+
 def windows(samples: int) -> list[tuple[int, int]]:
     """Start and end samples of the windows that cover a recording; the last one ends with it and may overlap the one before."""
     length = round(WINDOW_S * SAMPLE_RATE_HZ)
@@ -98,7 +106,7 @@ def windows(samples: int) -> list[tuple[int, int]]:
 
 
 def link(objects: list[HeardObject]) -> list[HeardObject]:
-    """Join objects of neighbouring windows that are one: same label, little time between them, nearly the same direction where they meet."""
+    """Join pieces that are one object: same label, little time between them, nearly the same direction where they meet."""
     linked: list[HeardObject] = []
     for item in sorted(objects, key=lambda one: one.onset_s):
         for index, earlier in enumerate(linked):

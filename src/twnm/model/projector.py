@@ -98,6 +98,8 @@ def periods(values: Float[Tensor, "..."], count: int) -> Float[Tensor, "... feat
 class SlotProjector(nn.Module):
     """Objects and the room as tokens; `anchors` (classes, out) are the language model's embeddings of the class names."""
 
+    anchors: Tensor
+
     def __init__(self, anchors: Float[Tensor, "classes out"], slot_width: int, hidden: int = 256) -> None:
         super().__init__()
         classes, out_size = anchors.shape

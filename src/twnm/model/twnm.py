@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from twnm.errors import InputError
 from twnm.model.features import spatial_features
-from twnm.model.hear import WINDOW_S, HeardObject, HeardRoom, cut_windows, link, read_objects, read_room
+from twnm.model.hear import WINDOW_S, HeardObject, HeardRoom, cut_windows, later, link, read_objects, read_room
 from twnm.model.language import (
     LanguageModel,
     LoraSettings,
@@ -149,7 +149,7 @@ class Projector(nn.Module):
 
 def class_anchors(language: LanguageModel, classes: tuple[str, ...]) -> Float[Tensor, "classes width"]:
     """The mean embedding of each class's spoken name in the language model's own vocabulary."""
-    table = language.model.get_input_embeddings().weight
+    table: Tensor = language.model.get_input_embeddings().get_parameter("weight")
     names = [language.tokenizer(" " + spoken(label), add_special_tokens=False).input_ids for label in classes]
     return torch.stack([table[ids].mean(dim=0) for ids in names]).detach().float()
 
@@ -159,12 +159,17 @@ class Twnm:
 
     def __init__(self, encoder: SlotEncoder, semantic: SemanticEncoder, projector: Projector, language: LanguageModel) -> None:
         self.encoder, self.semantic, self.projector, self.language = encoder, semantic, projector, language
-        self.start_id, self.end_id = (language.tokenizer.convert_tokens_to_ids(token) for token in ("<|im_start|>", "<|im_end|>"))
+        self.start_id, self.end_id = (self.ids(token)[0] for token in ("<|im_start|>", "<|im_end|>"))
         self.newline_id = self.ids("\n")[-1]
 
     def ids(self, text: str) -> list[int]:
         """Token ids of plain text."""
-        return list(self.language.tokenizer(text, add_special_tokens=False).input_ids)
+        ids: list[int] = self.language.tokenizer(text, add_special_tokens=False).input_ids
+        return ids
+
+    def text(self, ids: list[int]) -> str:
+        """Token ids as text."""
+        return str(self.language.tokenizer.decode(ids))
 
     def embed(self, ids: list[int]) -> Float[Tensor, "tokens width"]:
         """The language model's embeddings of token ids."""
@@ -186,7 +191,7 @@ class Twnm:
         duration_s = foa.shape[1] / 24_000
         for start_s, audio in cut_windows(torch.from_numpy(foa)):
             _, found, room = self.hear_window(audio)
-            objects += [replace(item, onset_s=item.onset_s + start_s, offset_s=min(item.offset_s + start_s, duration_s)) for item in found]
+            objects += [later(item, start_s, duration_s) for item in found]
             rooms.append((room.rt60_s, room.volume_m3))
         rt60_s, volume_m3 = np.exp(np.log(rooms).mean(axis=0))
         return HeardScene(duration_s, tuple(link([item for item in objects if item.onset_s < duration_s])), HeardRoom(float(rt60_s), float(volume_m3)))
@@ -219,8 +224,8 @@ class Twnm:
             text, letter, scores = options[best], LETTERS[best], tuple(round(value, 3) for value in values.tolist())
         else:
             said = greedy(model, reasoned, stop=stop_line, max_new_tokens=_MAX_ANSWER_TOKENS)
-            text = self.language.tokenizer.decode([token for token in said if token not in (self.newline_id, self.end_id)])
-        return Answer(text, letter, listening.evidence, self.language.tokenizer.decode(why), time.perf_counter() - began, scores=scores)
+            text = self.text([token for token in said if token not in (self.newline_id, self.end_id)])
+        return Answer(text, letter, listening.evidence, self.text(why), time.perf_counter() - began, scores=scores)
 
     def ask(self, foa: Float32[np.ndarray, "4 samples"], question: str, options: tuple[str, ...] = (), start_s: float | None = None) -> Answer:
         """Hear 5 s of a recording (from `start_s`, or its loudest 5 s) and answer a question about it.

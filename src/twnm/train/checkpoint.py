@@ -19,7 +19,8 @@ from twnm.errors import InputError
 def trainable_state(model: nn.Module) -> dict[str, Tensor]:
     """Parameters that are trained and all buffers, by name."""
     state = {name: value.detach() for name, value in model.named_parameters() if value.requires_grad}
-    return state | {name: value.detach() for name, value in model.state_dict().items() if name not in dict(model.named_parameters())}
+    parameters = {name for name, _ in model.named_parameters(remove_duplicate=False)}  # a table that two layers share has two names
+    return state | {name: value.detach() for name, value in model.state_dict().items() if name not in parameters}
 
 
 def save_checkpoint(folder: Path, step: int, model: nn.Module, optimiser: torch.optim.Optimizer, extra: dict[str, Any]) -> None:

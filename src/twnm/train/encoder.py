@@ -9,7 +9,7 @@ import json
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,7 +91,7 @@ def _turned(chunk: Chunk, rng: np.random.Generator) -> tuple[torch.Tensor, torch
     return torch.cat(turned), torch.from_numpy(chunk.semantic).float(), replace(targets, direction=torch.cat(directions))
 
 
-def batches(recipe: EncoderRecipe, first_step: int) -> Iterator[tuple[torch.Tensor, torch.Tensor, SlotTargets]]:
+def batches(recipe: EncoderRecipe, first_step: int) -> Generator[tuple[torch.Tensor, torch.Tensor, SlotTargets]]:
     """Batches from `first_step` on: a new chunk and an earlier one, both turned."""
     begin = max(0, first_step - REPLAY)
     chunks = stream_chunks(recipe.stream("train"), begin, recipe.workers)

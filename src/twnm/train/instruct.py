@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -43,7 +43,7 @@ class InstructRecipe(BaseModel):
     evidence_weight: float = 0.25
     lora_rate: float = 8e-4
     projector_rate: float = 1.5e-3
-    warmup: int = 20
+    warmup: int = Field(default=15, ge=1)
     save_every: int = 50
     workers: int = 1
     threads: int = 2

@@ -88,7 +88,9 @@ class LessonMaker:
     def _choose(self, items: list[Item], rng: np.random.Generator) -> tuple[Item, ...]:
         """A few questions, rare tasks rather than common ones, so that all are learnt about equally."""
         rarity = np.array([1.0 / (1 + self._share[item.task]) for item in items])
-        chosen = rng.choice(len(items), min(self.questions, len(items)), replace=False, p=rarity / rarity.sum()) if items else []
+        if not items:
+            return ()
+        chosen = rng.choice(len(items), min(self.questions, len(items)), replace=False, p=rarity / rarity.sum())
         return tuple(items[index] for index in chosen)
 
 

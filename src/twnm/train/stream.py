@@ -7,10 +7,11 @@ can begin at any chunk: that is how training resumes.
 import contextlib
 import functools
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, fields
+from multiprocessing.process import BaseProcess
 from multiprocessing.queues import Queue
-from queue import Full
+from queue import Empty, Full
 from typing import Any, TypeVar
 
 import numpy as np
@@ -114,7 +115,11 @@ class ChunkMaker:
 
 def _work(factory: Callable[[], Callable[[int], Any]], first: int, step: int, queue: "Queue[Any]") -> None:
     torch.set_num_threads(1)
-    make = factory()
+    try:
+        make = factory()
+    except Exception as error:
+        _put(queue, RuntimeError(f"the training stream could not start: {type(error).__name__}: {error}"))
+        return
     number = first
     while True:
         try:
@@ -137,7 +142,16 @@ def _put(queue: "Queue[Any]", item: Any) -> bool:
     return False
 
 
-def ordered_stream(factory: Callable[[], Callable[[int], Made]], first: int = 0, workers: int = 1, ahead: int = 12) -> Iterator[Made]:
+def _take(queue: "Queue[Any]", process: BaseProcess) -> Any:
+    """The next item of a worker; an error when it died without one, as when memory ran out."""
+    while True:
+        with contextlib.suppress(Empty):
+            return queue.get(timeout=_PARENT_CHECK_S)
+        if not process.is_alive() and queue.empty():
+            return RuntimeError(f"a worker of the training stream died with exit code {process.exitcode}")
+
+
+def ordered_stream(factory: Callable[[], Callable[[int], Made]], first: int = 0, workers: int = 1, ahead: int = 12) -> Generator[Made]:
     """make(first), make(first + 1), ... for ever, made by `workers` processes that run at most `ahead` items ahead each.
 
     `factory` is called once in each process (so it must pickle) and gives the function `make`. Raises RuntimeError with the worker's message when
@@ -150,8 +164,8 @@ def ordered_stream(factory: Callable[[], Callable[[int], Made]], first: int = 0,
         process.start()
     try:
         while True:
-            for queue in queues:
-                item = queue.get()
+            for queue, process in zip(queues, processes, strict=True):
+                item = _take(queue, process)
                 if isinstance(item, Exception):
                     raise item
                 yield item
@@ -160,7 +174,7 @@ def ordered_stream(factory: Callable[[], Callable[[int], Made]], first: int = 0,
             process.terminate()
 
 
-def stream_chunks(spec: StreamSpec, first: int = 0, workers: int = 1) -> Iterator[Chunk]:
+def stream_chunks(spec: StreamSpec, first: int = 0, workers: int = 1) -> Generator[Chunk]:
     """Chunks first, first + 1, ... of a stream for ever."""
     return ordered_stream(functools.partial(_chunk_factory, spec), first, workers)
 
