@@ -44,7 +44,7 @@ class EncoderRecipe(BaseModel):
     sounds: str = ""
     scenes: str = "indoor"
     seed: int = 1
-    steps: int = 2500
+    steps: int = 1500
     chunk: int = 16
     learning_rate: float = 1e-3
     weight_decay: float = 0.02
@@ -53,8 +53,8 @@ class EncoderRecipe(BaseModel):
     layers: int = 4
     stem: tuple[int, ...] = (32, 64, 96, 128)
     validation_chunks: int = 12
-    validate_every: int = 500
-    save_every: int = 250
+    validate_every: int = 250
+    save_every: int = 125
     workers: int = 1
     threads: int = 1
 
