@@ -125,8 +125,10 @@ def evaluation_view(result: dict[str, Any]) -> RenderableType:
     placed = Table(title=f"where and what: {result['scenes']} unseen scenes ({result['recipe']})")
     placed.add_column("measure")
     placed.add_column("value", justify="right")
+    placed.add_column("without Y, Z, X", justify="right")
+    flat = result["localisation_without_space"]
     for name, value in result["localisation"].items():
-        placed.add_row(name, f"{value:.3f}")
+        placed.add_row(name, f"{value:.3f}", f"{flat[name]:.3f}" if name in flat else "-")
     asked = Table(title="questions answered, %")
     for column in ("group", "n", "right", "95 % interval", "without Y, Z, X", "chance"):
         asked.add_column(column, justify="left" if column == "group" else "right")

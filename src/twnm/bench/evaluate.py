@@ -49,6 +49,7 @@ class SceneResult:
 
     errors: ClipErrors
     asked: tuple[Asked, ...]
+    errors_without_space: ClipErrors | None = None
 
 
 def _placed(scene: Scene) -> list[PlacedObject]:
@@ -63,18 +64,20 @@ def as_placed(objects: tuple[HeardObject, ...]) -> list[PlacedObject]:
 def evaluate_scene(model: Twnm, scene: Scene, foa: np.ndarray, rng: np.random.Generator, questions: int, control: bool) -> SceneResult:
     """Hear one scene, ask about it, and with `control` ask again with Y, Z and X at zero."""
     errors = clip_errors(as_placed(model.scene(foa).objects), _placed(scene))
+    flat_foa = foa * np.array([[1], [0], [0], [0]], np.float32)
+    flat_errors = clip_errors(as_placed(model.scene(flat_foa).objects), _placed(scene)) if control else None
     items = ask_all(scene, rng, split="test") if heard_of(scene) else []
     chosen = [items[index] for index in sorted(rng.permutation(len(items))[:questions])]
     if not chosen:
-        return SceneResult(errors, ())
+        return SceneResult(errors, (), flat_errors)
     heard = model.listen(torch.from_numpy(foa))
-    without = model.listen(torch.from_numpy(foa * np.array([[1], [0], [0], [0]], np.float32))) if control else None
+    without = model.listen(torch.from_numpy(flat_foa)) if control else None
     asked = []
     for item in chosen:
         right = model.answer(heard, item.question, item.options).letter == item.answer_letter
         flat = None if without is None else model.answer(without, item.question, item.options).letter == item.answer_letter
         asked.append(Asked(item.level, item.task, item.family, 1 / len(item.options), right, flat))
-    return SceneResult(errors, tuple(asked))
+    return SceneResult(errors, tuple(asked), flat_errors)
 
 
 @functools.cache
@@ -114,7 +117,8 @@ def evaluate_model(
         progress: wraps the iterator of results, given their number.
 
     Returns:
-        {"localisation": {...}, "questions": {group: {"n", "accuracy", "interval", "without_space", "chance"}}}, accuracies in per cent.
+        {"localisation": {...}, "localisation_without_space": {...},
+        "questions": {group: {"n", "accuracy", "interval", "without_space", "chance"}}}, accuracies in per cent.
 
     Raises:
         InputError: the model or the sounds cannot be loaded.
@@ -123,7 +127,14 @@ def evaluate_model(
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         results = pool.map(job, range(scenes))
         measured = list(progress(results, scenes) if progress else results)
-    return {"scenes": scenes, "recipe": recipe, "localisation": summarise([result.errors for result in measured]), "questions": _by_group(measured)}
+    flat = [result.errors_without_space for result in measured if result.errors_without_space is not None]
+    return {
+        "scenes": scenes,
+        "recipe": recipe,
+        "localisation": summarise([result.errors for result in measured]),
+        "localisation_without_space": summarise(flat) if flat else {},
+        "questions": _by_group(measured),
+    }
 
 
 def _by_group(results: list[SceneResult]) -> dict[str, dict[str, Any]]:
