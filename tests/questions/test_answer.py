@@ -14,8 +14,10 @@ def test_parsing_what_was_written_gives_the_parts(evidence, why, answer):
 
 
 @given(st.text() | st.lists(st.sampled_from(["<answer>", "</answer>", "<why>", "</why>", "<evidence>", "A", "<"])).map("".join))
-def test_the_parser_never_raises(text):
-    parse_output(text)
+def test_the_parser_never_raises_and_gives_only_what_stands_between_its_tags(text):
+    parsed = parse_output(text)
+    for tag, part in (("evidence", parsed.evidence), ("why", parsed.why), ("answer", parsed.answer)):
+        assert part is None or f"<{tag}>{part}</{tag}>" in text
 
 
 @pytest.mark.parametrize(
