@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from twnm.ambisonics import wrap_deg
 from twnm.errors import InputError
-from twnm.scene import Ambience, Event, Listener, Room, Scene, Waypoint
+from twnm.scene import Ambience, Event, Listener, Pose, Room, Scene, Waypoint
 
 ROOM = {"kind": "shoebox", "size_m": [6.0, 5.0, 3.0], "absorption": [[0.2] * 7] * 6, "rt60_s": [0.5, 0.5, 0.4, 0.6, 0.5, 0.4, 0.3]}
 
@@ -83,7 +83,7 @@ IMPOSSIBLE = [
     ("events.0.path.0.position_m", [7.0, 3.0, 1.5], r"'dog' at .* m is outside the room"),
     ("events.0.path.1.position_m", [4.0, 4.0, 3.0], r"'dog' at .* m is outside the room"),
     ("listener.position_m", [2.0, -0.1, 1.5], r"'listener' at .* m is outside the room"),
-    ("events.0.path.0.position_m", [2.2, 2.0, 1.5], r"'dog' is 0.20 m from the microphone; at least 0.3 m is needed"),
+    ("events.0.path.0.position_m", [2.2, 2.0, 1.5], r"'dog' comes within 0.20 m of the microphone; at least 0.3 m is needed"),
     ("events.0.offset_s", 0.4, "offset 0.4 s is not after its onset 0.5 s"),
     ("events.0.offset_s", 0.5, "is not after its onset"),
     ("events.0.offset_s", 5.1, "ends at 5.1 s, after the scene's 5.0 s"),
@@ -94,8 +94,8 @@ IMPOSSIBLE = [
     ("room.size_m", None, "a shoebox room needs size_m, absorption and rt60_s"),
     ("room.rt60_s", None, "a shoebox room needs size_m, absorption and rt60_s"),
     ("room.rt60_s", [0.5] * 6, "rt60_s needs 7 octave bands"),
-    ("room.absorption", [[0.2] * 7] * 5, "absorption needs 6 walls of 7 octave bands"),
-    ("room.absorption", [[0.2] * 6] * 6, "absorption needs 6 walls of 7 octave bands"),
+    ("room.absorption", [[0.2] * 7] * 5, "needs 6 surfaces of 7 octave bands"),
+    ("room.absorption", [[0.2] * 6] * 6, "needs 6 surfaces of 7 octave bands"),
     ("room.absorption", [[1.2] * 7] * 6, "less than or equal to 1"),
     ("room.size_m.0", -6.0, "greater than 0"),
     ("sample_rate_hz", 48000, "24000"),
@@ -195,3 +195,45 @@ def test_levels_fall_by_six_decibels_when_the_distance_doubles() -> None:
     scene = free(sound, ambience=Ambience(kind="white", level_db=-50.0))
     assert scene.received_db(sound) == pytest.approx(-20 - 20 * math.log10(4))
     assert scene.audibility_db(sound) == pytest.approx(30 - 12.0412, abs=1e-3)
+
+
+def walking(*poses: tuple[float, tuple[float, float, float], float]) -> Listener:
+    path = tuple(Pose(time_s=time_s, position_m=place, yaw_deg=yaw_deg) for time_s, place, yaw_deg in poses)
+    return Listener(position_m=path[0].position_m, yaw_deg=path[0].yaw_deg, path=path)
+
+
+def test_a_listener_who_turns_left_hears_the_source_go_right() -> None:
+    scene = free(event(x=2.0), listener=walking((0.0, (0.0, 0.0, 0.0), 0.0), (4.0, (0.0, 0.0, 0.0), 200.0)))
+    track = scene.track(scene.events[0])
+    assert track.azimuth_deg[20] == pytest.approx(-20.5 * 5.0, abs=0.01)
+    assert track.azimuth_deg[39] == pytest.approx(360 - 39.5 * 5.0, abs=0.01)
+
+
+def test_a_listener_who_walks_towards_a_source_comes_nearer() -> None:
+    scene = free(event(x=5.0), listener=walking((0.0, (0.0, 0.0, 0.0), 0.0), (4.0, (4.0, 0.0, 0.0), 0.0)))
+    assert scene.listener.moving
+    assert scene.track(scene.events[0]).distance_m[[0, 20, 39]] == pytest.approx([4.95, 2.95, 1.05])
+    assert scene.place(scene.events[0]) == pytest.approx((0.0, 0.0, 3.0))
+
+
+def test_a_path_through_the_microphone_is_refused() -> None:
+    through = (Waypoint(time_s=0.0, position_m=(-2.0, 0.1, 0.0)), Waypoint(time_s=2.0, position_m=(2.0, 0.1, 0.0)))
+    with pytest.raises(ValidationError, match="comes within 0.10 m"):
+        free(event(path=through))
+
+
+def test_a_listener_path_begins_where_the_listener_is() -> None:
+    with pytest.raises(ValidationError, match="must begin at its position_m and yaw_deg"):
+        Listener(path=(Pose(time_s=0.0, position_m=(1.0, 0.0, 0.0)),))
+
+
+def test_an_outdoor_event_is_above_the_ground() -> None:
+    ground = Room(kind="ground", absorption=((0.1,) * 7,))
+    assert Scene(scene_id="s", room=ground, listener=Listener(position_m=(0.0, 0.0, 1.5)), events=(event(z=1.0),)).room.mid_rt60_s is None
+    with pytest.raises(ValidationError, match="not above the ground"):
+        Scene(scene_id="s", room=ground, listener=Listener(position_m=(0.0, 0.0, 1.5)), events=(event(z=0.0),))
+
+
+def test_a_measured_room_needs_the_response_of_each_event() -> None:
+    with pytest.raises(ValidationError, match="names no response"):
+        Scene(scene_id="s", room=Room(kind="measured"), events=(event(),))

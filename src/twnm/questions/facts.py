@@ -85,7 +85,8 @@ def facts_of(scene: Scene) -> Facts:
 def _steady(scene: Scene, event: Event, heard: Heard) -> bool:
     if not event.moving:
         return True
-    places_m = scene.relative(event.position_at(np.linspace(event.onset_s, event.offset_s, 17)))
+    times_s = np.linspace(event.onset_s, event.offset_s, 17)
+    places_m = scene.relative(event.position_at(times_s), times_s)
     distances_m = np.linalg.norm(places_m, axis=-1)
     turns_deg = angle_between_deg(places_m, unit_vector(heard.azimuth_deg, heard.elevation_deg))
     ratio = max(distances_m.max() / heard.distance_m, heard.distance_m / max(distances_m.min(), 1e-3))
