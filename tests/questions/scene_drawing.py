@@ -33,7 +33,8 @@ def drawn_event(rng: np.random.Generator, label: str) -> Event:
     path = [Waypoint(time_s=onset_s, position_m=start)]
     if rng.random() < 0.2:
         end = place_m(rng.uniform(-180, 180), 0.0, float(rng.uniform(1, 6)))
-        path.append(Waypoint(time_s=offset_s, position_m=end))
+        if np.linalg.norm(np.linspace(start, end, 100), axis=1).min() > 0.31:
+            path.append(Waypoint(time_s=offset_s, position_m=end))
     return Event(label=label, clip=f"{label}.wav", onset_s=onset_s, offset_s=offset_s, path=tuple(path))
 
 

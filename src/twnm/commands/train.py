@@ -1,0 +1,84 @@
+"""Commands that train a stage: train encoder, train instruct."""
+
+from pathlib import Path
+from typing import Any
+
+from cyclopts import App
+
+from twnm.commands.shared import app, check_counts, open_sounds
+from twnm.errors import InputError
+from twnm.terminal import make_folder
+
+train_app = App(name="train", help="Train a stage of the model; run again to resume.")
+app.command(train_app)
+
+
+@train_app.command(name="encoder")
+def train_encoder(*, out: Path, recipe: str = "small", sounds: Path | None = None, steps: int | None = None, seed: int | None = None) -> None:
+    """Train the spatial encoder on scenes made on the fly.
+
+    Parameters
+    ----------
+    out
+        Folder for checkpoints, log.jsonl and the weights.
+    recipe
+        small or tiny.
+    sounds
+        Folder of dry sounds; your own catalogue if absent.
+    steps
+        Instead of the recipe's.
+    seed
+        Instead of the recipe's.
+    """
+    from twnm.train.encoder import ENCODER_RECIPES
+    from twnm.train.encoder import train_encoder as train
+
+    chosen = _training(ENCODER_RECIPES, recipe, sounds, steps, seed)
+    open_sounds(sounds)
+    make_folder(out)
+    train(chosen, out)
+
+
+@train_app.command(name="instruct")
+def train_instruct(
+    *, out: Path, encoder: Path | None = None, recipe: str = "small", sounds: Path | None = None, steps: int | None = None, seed: int | None = None
+) -> None:
+    """Train the projector and the language model's LoRA to say what is heard and to answer.
+
+    Parameters
+    ----------
+    out
+        Folder for checkpoints, log.jsonl and the weights.
+    encoder
+        Folder of a trained encoder; the shipped one if absent.
+    recipe
+        small or tiny.
+    sounds
+        Folder of dry sounds; your own catalogue if absent.
+    steps
+        Instead of the recipe's.
+    seed
+        Instead of the recipe's.
+    """
+    from twnm.model.twnm import SHIPPED, load_encoder
+    from twnm.train.instruct import INSTRUCT_RECIPES
+    from twnm.train.instruct import train_instruct as train
+
+    chosen = _training(INSTRUCT_RECIPES, recipe, sounds, steps, seed)
+    folder = SHIPPED if encoder is None else encoder
+    load_encoder(folder)  # shows a folder without one before anything is written
+    open_sounds(sounds)
+    make_folder(out)
+    train(chosen, folder, out)
+
+
+def _training(recipes: dict[str, Any], name: str, sounds: Path | None, steps: int | None, seed: int | None) -> Any:
+    """A recipe by name with what was given in its place."""
+    if name not in recipes:
+        raise InputError(f"unknown recipe {name!r}; choose one of {', '.join(recipes)}")
+    given = {key: value for key, value in (("steps", steps), ("seed", seed)) if value is not None}
+    if steps is not None:
+        check_counts(steps=steps)
+    if seed is not None and seed < 0:
+        raise InputError(f"--seed {seed} is negative; give 0 or more")
+    return recipes[name].model_copy(update=given | {"sounds": "" if sounds is None else str(sounds)})
