@@ -12,7 +12,10 @@ from scipy.signal import fftconvolve
 from twnm.ambisonics import intensity_direction
 from twnm.errors import InputError
 from twnm.scene import Ambience, Event, Listener, Room, Scene, Waypoint
-from twnm.simulate.render import ambience, convolve_sum, dry_signal, render
+from twnm.simulate.ambience import ambience
+from twnm.simulate.convolve import convolve_sum
+from twnm.simulate.dry import dry_signal
+from twnm.simulate.render import render
 from twnm.simulate.rooms import shoebox
 from twnm.sounds.catalogue import Catalogue
 from twnm.sounds.conditioning import active_rms
@@ -74,8 +77,8 @@ def test_loud_scenes_are_turned_down_and_say_so(bank: Catalogue) -> None:
 
 
 @pytest.mark.parametrize("kind", ["white", "pink", "brown"])
-def test_ambience_is_diffuse_and_has_its_level(kind: str) -> None:
-    noise = ambience(Ambience.model_validate({"kind": kind, "level_db": -40.0}), 240_000, np.random.default_rng(3))
+def test_ambience_is_diffuse_and_has_its_level(kind: str, bank: Catalogue) -> None:
+    noise = ambience(Ambience.model_validate({"kind": kind, "level_db": -40.0}), 240_000, np.random.default_rng(3), bank)
     covariance = np.cov(noise.astype(float))
     np.testing.assert_allclose(np.diag(covariance) * 1e4, [1, 1 / 3, 1 / 3, 1 / 3], rtol=0.15)
     assert np.abs(np.corrcoef(noise) - np.eye(4)).max() < 0.1

@@ -1,0 +1,28 @@
+"""The dry sound of an event: its clip played where the event says, at its level."""
+
+import numpy as np
+from jaxtyping import Float32
+
+from twnm.audio import SAMPLE_RATE_HZ
+from twnm.scene import Event
+from twnm.sounds.catalogue import Catalogue
+
+FADE_S = 0.010
+
+
+def dry_signal(event: Event, catalogue: Catalogue) -> Float32[np.ndarray, " samples"]:
+    """The event's sound at 1 m without room, from its onset to its offset; what the offset cuts is faded over 10 ms."""
+    clip = catalogue.read(catalogue.clip(event.clip))
+    length = round((event.offset_s - event.onset_s) * SAMPLE_RATE_HZ)
+    dry = np.zeros(length, np.float32)
+    cut = False
+    for start_s in event.clip_starts_s:
+        start = round(start_s * SAMPLE_RATE_HZ)
+        part = clip[: max(0, length - start)]
+        dry[start : start + part.size] += part
+        cut = cut or part.size < clip.size
+    fade = min(round(FADE_S * SAMPLE_RATE_HZ), length)
+    if cut and fade:
+        dry[length - fade :] *= np.cos(0.5 * np.pi * (np.arange(fade) + 1) / fade).astype(np.float32)
+    dry *= np.float32(10 ** (event.level_db / 20))
+    return dry
