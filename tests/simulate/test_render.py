@@ -85,9 +85,7 @@ def test_ambience_is_diffuse_and_has_its_level(kind: str, bank: Catalogue) -> No
     assert intensity_direction(noise)[2] > 0.9
 
 
-def test_moving_events_and_unknown_rooms_are_refused(bank: Catalogue) -> None:
-    with pytest.raises(InputError, match="moves"):
-        render(scene_of(bank, room=Room(kind="free"), moving=True), bank)
+def test_unknown_rooms_and_measured_rooms_without_responses_are_refused(bank: Catalogue) -> None:
     with pytest.raises(InputError, match="unknown"):
         render(scene_of(bank, room=Room(kind="unknown")), bank)
 

@@ -11,17 +11,15 @@ import functools
 import math
 
 import numpy as np
-from jaxtyping import Complex64, Float, Float32
+from jaxtyping import Complex64, Float, Float32, Int64
 from scipy import fft
 
 from twnm.audio import SAMPLE_RATE_HZ
-from twnm.scene import BAND_CENTRES_HZ, Position
-from twnm.simulate.kernels import kernel
+from twnm.scene import BAND_CENTRES_HZ, Position, Room, speed_of_sound_m_s
+from twnm.simulate.kernels import CHANNELS, COLUMNS, TAPS, add_row_image, kernel
 
-SPEED_OF_SOUND_M_S = 343.2
-TAPS = 32
+SPEED_OF_SOUND_M_S = speed_of_sound_m_s()
 PHASES = 512
-COLUMNS = 8
 LEAD = TAPS // 2
 KAISER_BETA = 7.0
 
@@ -46,6 +44,24 @@ def band_hats(nfft: int) -> Float32[np.ndarray, "frequencies columns"]:
     return np.pad(hats, ((0, 0), (0, COLUMNS - hats.shape[1]))).astype(np.float32)
 
 
+# How much of a source's radiation follows the cosine of the angle from its front: 0 omnidirectional, 0.5 a cardioid; per octave band.
+_DIRECTIVITY: dict[str, tuple[float, ...]] = {
+    "omni": (0.0,) * 7,
+    "subcardioid": (0.3,) * 7,
+    "cardioid": (0.5,) * 7,
+    "talker": (0.05, 0.10, 0.20, 0.28, 0.36, 0.43, 0.48),
+}
+
+
+@functools.cache
+def directivity_shares(name: str) -> Float32[np.ndarray, " columns"]:
+    """The cosine's share s of a source's amplitude 1 - s + s cos(angle from its front), per band; 1 in front.
+
+    `talker` grows from nearly omnidirectional to a cardioid, as the human voice does (Chu and Warnock, NRC report IRC-RR-104, 2002).
+    """
+    return np.array([*_DIRECTIVITY[name], 0.0], np.float32)
+
+
 @functools.cache
 def air_neper_per_m(temperature_c: float = 20.0, humidity_percent: float = 50.0) -> tuple[float, ...]:
     """Energy attenuation of air per octave band, neper per metre, at 101.325 kPa (ISO 9613-1)."""
@@ -63,11 +79,13 @@ def air_neper_per_m(temperature_c: float = 20.0, humidity_percent: float = 50.0)
 
 
 @kernel
-def _axis(size_m, source_m, listener_m, near, far, radius_m):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Images along one axis: their places relative to the listener (metres), and the product of their reflection factors per band."""
+def _axis(size_m, source_m, listener_m, near, far, facing, radius_m):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Images along one axis: places relative to the listener (metres), place times the image's facing, reflection factors per band, and orders."""
     most = int(radius_m / size_m) + 2
     place_m = np.empty(2 * most + 1)
+    turned_m = np.empty(2 * most + 1)
     powers = np.zeros((2 * most + 1, 8), np.float32)
+    orders = np.empty(2 * most + 1, np.int64)
     count = 0
     for order in range(-most, most + 1):
         place = (order + 1) * size_m - source_m if order % 2 else order * size_m + source_m
@@ -75,52 +93,53 @@ def _axis(size_m, source_m, listener_m, near, far, radius_m):  # type: ignore[no
             continue
         near_hits, far_hits = (order // 2, (order + 1) // 2) if order > 0 else ((1 - order) // 2, -order // 2)
         place_m[count] = place - listener_m
+        turned_m[count] = -facing * place_m[count] if order % 2 else facing * place_m[count]
+        orders[count] = abs(order)
         for b in range(near.size):
             powers[count, b] = near[b] ** near_hits * far[b] ** far_hits
         count += 1
-    return place_m[:count], powers[:count]
+    return place_m[:count], turned_m[:count], powers[:count], orders[:count]
 
 
-@functools.lru_cache(maxsize=8)
-def _gain_by_delay(samples: int, duration_s: float, fade_out_s: float) -> Float32[np.ndarray, "samples columns"]:
+@functools.lru_cache(maxsize=64)
+def _gain_by_delay(samples: int, duration_s: float, fade_out_s: float, temperature_c: float, humidity_percent: float) -> Float32[np.ndarray, "samples columns"]:
     """Amplitude left after each delay, per band: air, and a quarter cosine over the last `fade_out_s` seconds."""
     time_s = np.arange(samples)[:, None] / SAMPLE_RATE_HZ
-    gain = np.exp(-0.5 * SPEED_OF_SOUND_M_S * time_s * np.array([*air_neper_per_m(), 0.0]))
+    air = np.array([*air_neper_per_m(temperature_c, humidity_percent), 0.0])
+    gain = np.exp(-0.5 * speed_of_sound_m_s(temperature_c) * time_s * air)
     if fade_out_s > 0:
         gain *= np.cos(0.5 * np.pi * np.clip((time_s - duration_s) / fade_out_s + 1, 0, 1))
     return np.asarray(gain, np.float32)
 
 
 @kernel
-def _add_images(rows, x_m, y_m, z_m, x_gain, y_gain, z_gain, by_delay, sinc, radius_m, samples_per_m):  # type: ignore[no-untyped-def]  # pragma: no cover
-    gain = np.zeros(4 * 8, np.float32)
+def _add_images(rows, x, y, z, by_delay, directivity, sinc, radius_m, samples_per_m, lowest_order):  # type: ignore[no-untyped-def]  # pragma: no cover
+    x_m, x_turned, x_gain, x_order = x
+    y_m, y_turned, y_gain, y_order = y
+    z_m, z_turned, z_gain, z_order = z
+    flat_gain = np.zeros(8, np.float32)
+    gain = np.zeros(8, np.float32)
     for i in range(x_m.size):
         for j in range(y_m.size):
             flat = x_m[i] * x_m[i] + y_m[j] * y_m[j]
             if flat > radius_m * radius_m:
                 continue
+            for b in range(8):
+                flat_gain[b] = x_gain[i, b] * y_gain[j, b]
             for k in range(z_m.size):
                 square = flat + z_m[k] * z_m[k]
-                if square > radius_m * radius_m:
+                if square > radius_m * radius_m or x_order[i] + y_order[j] + z_order[k] < lowest_order:
                     continue
                 distance_m = math.sqrt(square)
                 delay = distance_m * samples_per_m
                 first = int(delay)
-                phase = int((delay - first) * 512 + 0.5)
-                west = np.float32(y_m[j] / distance_m)
-                up = np.float32(z_m[k] / distance_m)
-                front = np.float32(x_m[i] / distance_m)
-                inverse = np.float32(1.0 / distance_m)
+                phase = int((delay - first) * PHASES + 0.5)
+                inverse = 1.0 / distance_m
+                towards = np.float32(-(x_turned[i] + y_turned[j] + z_turned[k]) * inverse)
+                scale = np.float32(inverse)
                 for b in range(8):
-                    amplitude = x_gain[i, b] * y_gain[j, b] * z_gain[k, b] * by_delay[first, b] * inverse
-                    gain[b] = amplitude
-                    gain[8 + b] = amplitude * west
-                    gain[16 + b] = amplitude * up
-                    gain[24 + b] = amplitude * front
-                for tap in range(32):
-                    weight = sinc[phase, tap]
-                    for b in range(32):
-                        rows[first + tap + 1, b] += weight * gain[b]
+                    gain[b] = flat_gain[b] * z_gain[k, b] * by_delay[first, b] * scale * (1 - directivity[b] + directivity[b] * towards)
+                add_row_image(rows, first + 1, sinc, phase, gain, np.float32(y_m[j] * inverse), np.float32(z_m[k] * inverse), np.float32(x_m[i] * inverse))
 
 
 @kernel
@@ -128,8 +147,8 @@ def _join(spectra, hats, joined):  # type: ignore[no-untyped-def]  # pragma: no 
     for f in range(spectra.shape[0]):
         for c in range(4):
             total = np.complex64(0)
-            for b in range(7):
-                total += hats[f, b] * spectra[f, c * 7 + b]
+            for b in range(8):
+                total += hats[f, b] * spectra[f, c * 8 + b]
             joined[c, f] = total
 
 
@@ -137,36 +156,60 @@ def join_bands(rows: Float32[np.ndarray, "rows 32"]) -> Float32[np.ndarray, "4 s
     """Filter the seven bands of every channel and add them; the first LEAD rows lie before time 0 and are dropped."""
     samples = rows.shape[0]
     nfft = fft.next_fast_len(samples + 1024, real=True)  # room for the filters' ringing, which would wrap around
-    bands = np.ascontiguousarray(rows.reshape(samples, 4, COLUMNS)[:, :, : len(BAND_CENTRES_HZ)].reshape(samples, -1).T)
-    spectra: Complex64[np.ndarray, "frequencies bands"] = fft.rfft(bands, nfft, axis=1, workers=1).T
-    joined = np.empty((4, spectra.shape[0]), np.complex64)
+    spectra: Complex64[np.ndarray, "frequencies 32"] = fft.rfft(rows, nfft, axis=0, workers=1)
+    joined = np.empty((CHANNELS, spectra.shape[0]), np.complex64)
     _join(spectra, band_hats(nfft), joined)
     return np.asarray(fft.irfft(joined, nfft, axis=1, workers=1)[:, LEAD:samples], np.float32)
 
 
 def image_response(
-    size_m: Position | None,
-    absorption: Float[np.ndarray, "6 bands"] | None,
+    room: Room,
     source_m: Position,
     listener_m: Position,
     duration_s: float,
     fade_out_s: float = 0.0,
+    directivity: str = "omni",
+    facing_deg: float = 0.0,
+    lowest_order: int = 0,
 ) -> Float32[np.ndarray, "4 samples"]:
     """AmbiX response, in the room's axes, of all images that arrive within `duration_s`.
 
-    Without `size_m` there are no walls: the direct sound only. Arrivals in the last `fade_out_s` seconds fade with a quarter cosine.
+    Args:
+        room: its walls; a room of kind `ground` has one, `free` none.
+        source_m, listener_m: places in the room, metres.
+        duration_s: of the response.
+        fade_out_s: arrivals in the last seconds fade with a quarter cosine.
+        directivity, facing_deg: of the source, as in `Event`; an image faces as its mirror does.
+        lowest_order: images of fewer reflections than this are left out.
     """
-    radius_m = duration_s * SPEED_OF_SOUND_M_S
-    if size_m is None or absorption is None:
-        offset = np.subtract(source_m, listener_m)
-        ones = np.pad(np.ones((1, len(BAND_CENTRES_HZ)), np.float32), ((0, 0), (0, 1)))
-        axes = [(offset[axis : axis + 1].astype(float), ones) for axis in range(3)]
-    else:
-        reflection = np.sqrt(1 - np.asarray(absorption)).reshape(3, 2, -1)
-        axes = [_axis(size_m[axis], source_m[axis], listener_m[axis], reflection[axis, 0], reflection[axis, 1], radius_m) for axis in range(3)]
+    speed_m_s = room.speed_of_sound_m_s
+    radius_m = duration_s * speed_m_s
     samples = math.ceil(duration_s * SAMPLE_RATE_HZ) + 1
-    by_delay = _gain_by_delay(samples + 1, duration_s, fade_out_s)
-    rows = np.zeros((samples + TAPS + LEAD, 4 * COLUMNS), np.float32)
-    (x, x_gain), (y, y_gain), (z, z_gain) = axes
-    _add_images(rows, x, y, z, x_gain, y_gain, z_gain, by_delay, sinc_table(), radius_m, SAMPLE_RATE_HZ / SPEED_OF_SOUND_M_S)
+    by_delay = _gain_by_delay(samples + 1, duration_s, fade_out_s, room.temperature_c, room.humidity_percent)
+    rows = np.zeros((samples + TAPS + LEAD, CHANNELS * COLUMNS), np.float32)
+    axes = image_axes(room, source_m, listener_m, facing_deg, radius_m)
+    _add_images(rows, *axes, by_delay, directivity_shares(directivity), sinc_table(), radius_m, SAMPLE_RATE_HZ / speed_m_s, lowest_order)
     return join_bands(rows)
+
+
+Axis = tuple[Float[np.ndarray, " _"], Float[np.ndarray, " _"], Float32[np.ndarray, "_ columns"], Int64[np.ndarray, " _"]]
+
+
+def image_axes(room: Room, source_m: Position, listener_m: Position, facing_deg: float, radius_m: float) -> tuple[Axis, Axis, Axis]:
+    """The images along x, y and z: places relative to the listener, those times the image's facing, reflection factors per band, orders."""
+    facing = (math.cos(math.radians(facing_deg)), math.sin(math.radians(facing_deg)), 0.0)
+    walls = None if room.absorption is None else np.sqrt(1 - np.array(room.absorption))
+    axes = []
+    for axis in range(3):
+        source, listener = float(source_m[axis]), float(listener_m[axis])
+        if room.size_m is not None and walls is not None:
+            axes.append(_axis(room.size_m[axis], source, listener, walls[2 * axis], walls[2 * axis + 1], facing[axis], radius_m))
+        else:
+            reflections = 1 if axis == 2 and walls is not None else 0  # the ground mirrors the height, nothing else
+            places_m = np.array([source, -source][: 1 + reflections]) - listener
+            gains = np.zeros((1 + reflections, COLUMNS), np.float32)
+            gains[0, : len(BAND_CENTRES_HZ)] = 1
+            if reflections and walls is not None:
+                gains[1, : len(BAND_CENTRES_HZ)] = walls[0]
+            axes.append((places_m, facing[axis] * places_m, gains, np.arange(1 + reflections)))
+    return axes[0], axes[1], axes[2]

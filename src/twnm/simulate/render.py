@@ -1,57 +1,111 @@
-"""A Scene made audible: dry clips through the room's responses, plus diffuse ambience; AmbiX, 24 kHz, float32.
+"""A Scene made audible: its events in their room, the diffuse ambience, the microphone; AmbiX, 24 kHz, float32.
 
 What rendering draws (the places of the noise) comes from the scene's seed, so that a scene gives the same samples in every process.
 """
 
 import math
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Float32
 
+from twnm.ambisonics import rotate
 from twnm.audio import SAMPLE_RATE_HZ
 from twnm.errors import InputError
-from twnm.scene import Scene
+from twnm.scene import Event, Listener, Scene
 from twnm.simulate.ambience import ambience
 from twnm.simulate.convolve import convolve_sum
 from twnm.simulate.dry import dry_signal
-from twnm.simulate.rir import room_response, room_tail
+from twnm.simulate.microphone import record
+from twnm.simulate.moving import render_moving
+from twnm.simulate.rir import response_in_room, room_tail
 from twnm.sounds.catalogue import Catalogue
 
+if TYPE_CHECKING:
+    from twnm.simulate.measured import Responses
+
+Renderer = Literal["native", "pyroomacoustics"]
 PEAK = 0.95
 _RENDER_STREAM = 1
 _AMBIENCE_STREAM = 2
+_MICROPHONE_STREAM = 3
 
 
-def render(scene: Scene, catalogue: Catalogue) -> tuple[Float32[np.ndarray, "4 samples"], Scene]:
+def render(
+    scene: Scene, catalogue: Catalogue, renderer: Renderer = "native", responses: "Responses | None" = None
+) -> tuple[Float32[np.ndarray, "4 samples"], Scene]:
     """Render a scene whose room is known.
 
-    Returns the audio and the scene with `output_gain_db` set: 0 unless a sample would exceed 0.95. Raises InputError for a moving event, a room of
-    kind "unknown" or a clip that is not in the catalogue.
+    Args:
+        scene: what to render; nothing in it is changed but `renderer` and `output_gain_db`.
+        catalogue: has the clips of the events and of the ambience.
+        renderer: `pyroomacoustics` renders the events of a simulated room by that library instead.
+        responses: of a measured room.
+
+    Returns:
+        The audio, and the scene with `renderer` and `output_gain_db` set: 0 unless a sample would exceed 0.95.
+
+    Raises:
+        InputError: a room of kind "unknown", a measured room without its responses, a clip that is not in the catalogue.
     """
-    if scene.room.kind == "unknown":
-        raise InputError(f"scene {scene.scene_id}: a room of kind 'unknown' cannot be rendered; give a 'shoebox' or 'free' room")
-    for event in scene.events:
-        if event.moving:
-            raise InputError(f"scene {scene.scene_id}: {event.label!r} moves; this version renders static events only: give its path one place")
     samples = round(scene.duration_s * SAMPLE_RATE_HZ)
-    audio = _render_events(scene, catalogue, samples)
+    audio = _render_events(scene, catalogue, samples, renderer, responses)
     audio += ambience(scene.ambience, samples, np.random.default_rng([*scene.seed, _AMBIENCE_STREAM]), catalogue)
+    if scene.microphone is not None:
+        audio = record(audio, scene.microphone, np.random.default_rng([*scene.seed, _MICROPHONE_STREAM]))
     peak = max(float(audio.max(initial=0.0)), -float(audio.min(initial=0.0)))
     gain_db = 0.0
     if peak > PEAK:
         gain_db = 20 * math.log10(PEAK / peak) - 1e-4
         audio *= np.float32(10 ** (gain_db / 20))
-    return audio, scene.model_copy(update={"output_gain_db": gain_db})
+    return audio, scene.model_copy(update={"output_gain_db": gain_db, "renderer": "measured" if scene.room.kind == "measured" else renderer})
 
 
-def _render_events(scene: Scene, catalogue: Catalogue, samples: int) -> Float32[np.ndarray, "4 samples"]:
-    if not scene.events:
-        return np.zeros((4, samples), np.float32)
+def _render_events(scene: Scene, catalogue: Catalogue, samples: int, renderer: Renderer, responses: "Responses | None") -> Float32[np.ndarray, "4 samples"]:
+    if scene.room.kind == "unknown":
+        raise InputError(f"scene {scene.scene_id}: a room of kind 'unknown' cannot be rendered; give a room that is known")
+    if scene.room.kind == "measured":
+        from twnm.simulate import measured
+
+        if responses is None:
+            raise InputError(f"scene {scene.scene_id}: its room was measured; give the room responses it was placed in")
+        return measured.render_events(scene, catalogue, responses, samples)
+    if renderer == "pyroomacoustics":
+        from twnm.simulate import foreign
+
+        return foreign.render_events(scene, catalogue, samples)
+    return _render_native(scene, catalogue, samples)
+
+
+def _render_native(scene: Scene, catalogue: Catalogue, samples: int) -> Float32[np.ndarray, "4 samples"]:
+    """All events, in the room's axes, then turned as the listener turns."""
     tail = room_tail(scene.room)
-    responses = []
+    audio = np.zeros((4, samples), np.float32)
+    dry, onsets, responses = [], [], []
     for number, event in enumerate(scene.events):
-        rng = np.random.default_rng([*scene.seed, number, _RENDER_STREAM])
-        responses.append(room_response(scene.room, scene.listener, event.path[0].position_m, tail, rng))
-    onsets = [round(event.onset_s * SAMPLE_RATE_HZ) for event in scene.events]
-    dry = [dry_signal(event, catalogue) for event in scene.events]
-    return convolve_sum(dry, onsets, responses, samples)
+        sound = dry_signal(event, catalogue)
+        seed = [*scene.seed, number, _RENDER_STREAM]
+        if _at_rest(event, scene.listener):
+            dry.append(sound)
+            onsets.append(round(event.onset_s * SAMPLE_RATE_HZ))
+            place = (scene.room, scene.listener.position_m, event.path[0].position_m)
+            responses.append(response_in_room(*place, tail, np.random.default_rng(seed), event.directivity, event.facing_deg))
+        else:
+            audio += render_moving(scene, event, sound, samples, tail, seed)
+    if dry:
+        audio += convolve_sum(dry, onsets, responses, samples)
+    return face(audio, scene.listener)
+
+
+def _at_rest(event: Event, listener: Listener) -> bool:
+    """Whether neither the source nor the listener changes its place; a listener who only turns is at rest."""
+    return not event.moving and all(pose.position_m == listener.position_m for pose in listener.path)
+
+
+def face(audio: Float32[np.ndarray, "4 samples"], listener: Listener) -> Float32[np.ndarray, "4 samples"]:
+    """What a microphone in the room's axes hears, as the listener hears it, who looks elsewhere or turns."""
+    if not listener.moving:
+        return rotate(audio, -listener.yaw_deg) if listener.yaw_deg else audio
+    yaw = np.radians(listener.yaw_at(np.arange(audio.shape[1]) / SAMPLE_RATE_HZ)).astype(np.float32)
+    w, y, z, x = audio
+    return np.stack([w, y * np.cos(yaw) - x * np.sin(yaw), z, y * np.sin(yaw) + x * np.cos(yaw)])

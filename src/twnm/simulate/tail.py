@@ -15,22 +15,24 @@ from jaxtyping import Float32
 from scipy import fft
 
 from twnm.audio import SAMPLE_RATE_HZ
-from twnm.scene import Room
-from twnm.simulate.images import COLUMNS, SPEED_OF_SOUND_M_S, air_neper_per_m, band_hats
-from twnm.simulate.kernels import kernel
+from twnm.scene import BAND_CENTRES_HZ, Room, speed_of_sound_m_s
+from twnm.simulate.images import air_neper_per_m, band_hats
+from twnm.simulate.kernels import COLUMNS, kernel
 from twnm.simulate.rooms import eyring_per_m
 
 ECHOES_PER_S = 24_000.0
 CROSSFADE_S = 0.016
 DIRECTIONS = 32
 KNOTS = 32
+EARLY_KNOTS, LATE_KNOTS, EXPECTED_DIRECTIONS = 16, 64, 16  # for the expected reverberation time
 POOL_SAMPLES = 1 << 17
 POOL_SEED = 24_000
+MOST_KNOT_SAMPLES = 4096
 
 
-def mixing_time_s(volume_m3: float) -> float:
+def mixing_time_s(volume_m3: float, speed_m_s: float = speed_of_sound_m_s()) -> float:
     """Time at which images arrive at 24,000 per second, seconds."""
-    return math.sqrt(ECHOES_PER_S * volume_m3 / (4 * math.pi * SPEED_OF_SOUND_M_S**3))
+    return math.sqrt(ECHOES_PER_S * volume_m3 / (4 * math.pi * speed_m_s**3))
 
 
 @dataclass(frozen=True)
@@ -43,75 +45,136 @@ class Tail:
 
 
 @functools.cache
-def _octant() -> tuple[Float32[np.ndarray, "directions 3"], Float32[np.ndarray, "directions 4"]]:
+def _octant(per_angle: int) -> tuple[Float32[np.ndarray, "3 directions"], Float32[np.ndarray, "4 directions"]]:
     """Midpoint directions of one octant with equal solid angles, and the weights of W, Y, Z, X; by symmetry they stand for the sphere (4 pi)."""
-    height = (np.arange(DIRECTIONS) + 0.5) / DIRECTIONS
+    height = (np.arange(per_angle) + 0.5) / per_angle
     azimuth = 0.5 * np.pi * height
     z, turn = (grid.ravel() for grid in np.meshgrid(height, azimuth, indexing="ij"))
     x, y = np.sqrt(1 - z**2) * np.cos(turn), np.sqrt(1 - z**2) * np.sin(turn)
-    weights = np.stack([np.ones_like(x), y**2, z**2, x**2], axis=1) * 4 * np.pi / x.size
-    return np.stack([x, y, z], axis=1).astype(np.float32), weights.astype(np.float32)
+    weights = np.stack([np.ones_like(x), y**2, z**2, x**2]) * 4 * np.pi / x.size
+    return np.stack([x, y, z]).astype(np.float32), weights.astype(np.float32)
 
 
 @kernel
-def _fill(response, first, mixing, half_fade, knot_samples, amplitude, noise, starts):  # type: ignore[no-untyped-def]  # pragma: no cover
-    mask = noise.shape[0] - 1
-    for n in range(first, response.shape[1]):
-        at = (n - mixing) / knot_samples
-        knot = min(max(int(at), 0), amplitude.shape[0] - 2)
-        part = np.float32(at - knot)
-        fade = np.float32(math.sin(0.25 * math.pi * min(max((n - mixing) / half_fade + 1, 0.0), 2.0)))
+def _fill(channel, amplitude, slope, noise):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Add noise of one band, whose amplitude grows by `slope` per sample."""
+    for n in range(channel.size):
+        channel[n] += (amplitude + slope * np.float32(n)) * noise[n]
+
+
+@kernel
+def _fill_all(response, first, mixing, knot_samples, amplitude, pool, starts):  # type: ignore[no-untyped-def]  # pragma: no cover
+    for knot in range(amplitude.shape[0] - 1):
+        begin = max(first, int(math.ceil(mixing + knot * knot_samples))) if knot else first
+        end = min(response.shape[1], int(math.ceil(mixing + (knot + 1) * knot_samples)))
+        if knot == amplitude.shape[0] - 2:
+            end = response.shape[1]
+        if end <= begin:
+            continue
+        part = (begin - mixing) / knot_samples - knot
         for c in range(4):
-            at_noise = (starts[c] + n) & mask
-            total = np.float32(0)
-            for b in range(8):
-                total += (amplitude[knot, c, b] + part * (amplitude[knot + 1, c, b] - amplitude[knot, c, b])) * noise[at_noise, b]
-            response[c, n] += fade * total
+            at = (starts[c] + begin) % POOL_SAMPLES
+            for b in range(7):
+                rise = amplitude[knot + 1, c, b] - amplitude[knot, c, b]
+                at_begin = np.float32(amplitude[knot, c, b] + np.float32(part) * rise)
+                _fill(response[c, begin:end], at_begin, np.float32(rise / knot_samples), pool[b, at : at + end - begin])
 
 
 @functools.cache
-def _noise_pool() -> Float32[np.ndarray, "samples columns"]:
-    """White noise of variance 1, circular, split into the octave bands."""
+def _noise_pool() -> Float32[np.ndarray, "bands samples"]:
+    """White noise of variance 1, circular, split into the octave bands; its beginning is repeated at its end, for a knot that runs over it."""
     white = np.random.default_rng(POOL_SEED).standard_normal(POOL_SAMPLES)
-    bands = fft.irfft(fft.rfft(white)[:, None] * band_hats(POOL_SAMPLES), POOL_SAMPLES, axis=0)
-    return np.ascontiguousarray(bands, np.float32)
+    bands = fft.irfft(fft.rfft(white) * band_hats(POOL_SAMPLES)[:, : len(BAND_CENTRES_HZ)].T, POOL_SAMPLES)
+    return np.concatenate([bands, bands[:, :MOST_KNOT_SAMPLES]], axis=1).astype(np.float32)
+
+
+@kernel
+def _lattice(weights, energy, decay, scatter_per_m, out, pooled):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Energy per knot, channel and band of all directions, and what their scattering feeds into the isotropic pool per metre."""
+    omni, west, up, front = weights
+    for k in range(out.shape[0]):
+        for b in range(7):
+            band, loss = energy[b], decay[b]
+            w = y = z = x = pool = np.float32(0)
+            for d in range(band.size):
+                e = band[d]
+                w += omni[d] * e
+                y += west[d] * e
+                z += up[d] * e
+                x += front[d] * e
+                pool += omni[d] * scatter_per_m[d] * e
+                band[d] = e * loss[d]
+            out[k, 0, b], out[k, 1, b], out[k, 2, b], out[k, 3, b], pooled[k, b] = w, y, z, x, pool
 
 
 def tail_of(room: Room, mixing_s: float, stop_s: float) -> Tail:
     """The tail of a shoebox room from `mixing_s` to `stop_s`: specular until the mixing time, with the room's scattering afterwards."""
+    knots = max(KNOTS, math.ceil((stop_s - mixing_s) * SAMPLE_RATE_HZ / MOST_KNOT_SAMPLES) + 1)
+    return Tail(mixing_s, stop_s, np.sqrt(_energy(room, mixing_s, stop_s, knots)))
+
+
+def expected_rt60_s(room: Room) -> tuple[float, ...]:
+    """Reverberation time per octave band, seconds, of the mean response of a shoebox: T30 of Schroeder's integral over its expected energy.
+
+    The room's own `rt60_s` is not used. This, rather than Eyring's formula, is what is heard: images are specular until the mixing time, and a room
+    whose walls differ decays more slowly than its mean absorption says.
+    """
+    assert room.size_m is not None and room.absorption is not None and room.volume_m3 is not None
+    speed_m_s = room.speed_of_sound_m_s
+    loss_per_m = eyring_per_m(room.size_m, np.array(room.absorption)) + np.array(air_neper_per_m(room.temperature_c, room.humidity_percent))
+    mixing_s = mixing_time_s(room.volume_m3, speed_m_s)
+    stop_s = mixing_s + 1.5 * math.log(1e6) / (speed_m_s * float(loss_per_m.min()))
+    specular = room.model_copy(update={"scattering": 0.0})
+    parts = ((specular, 0.0, mixing_s, EARLY_KNOTS), (room, mixing_s, stop_s, LATE_KNOTS))
+    energy = np.concatenate([_energy(*part, EXPECTED_DIRECTIONS)[:, 0, : len(BAND_CENTRES_HZ)] for part in parts]).astype(float)
+    times_s = np.concatenate([np.linspace(0.0, mixing_s, EARLY_KNOTS), np.linspace(mixing_s, stop_s, LATE_KNOTS)])
+    areas = 0.5 * (energy[1:] + energy[:-1]) * np.diff(times_s)[:, None]
+    left = np.cumsum(areas[::-1], axis=0)[::-1]
+    level_db = 10 * np.log10(left / left[0] + 1e-30)
+    out = []
+    for band in range(level_db.shape[1]):
+        fitted = (level_db[:, band] <= -5) & (level_db[:, band] >= -35)
+        out.append(round(float(-60 / np.polyfit(times_s[:-1][fitted], level_db[fitted, band], 1)[0]), 5))
+    return tuple(out)
+
+
+def _energy(room: Room, mixing_s: float, stop_s: float, knots: int, per_angle: int = DIRECTIONS) -> Float32[np.ndarray, "knots 4 columns"]:
+    """Energy per sample at equally spaced times."""
     assert room.size_m is not None and room.absorption is not None
-    size_m, walls, air = room.size_m, np.array(room.absorption), np.array(air_neper_per_m())
-    directions, weights = _octant()
-    step_m = SPEED_OF_SOUND_M_S * (stop_s - mixing_s) / (KNOTS - 1)
+    size_m, walls = np.array(room.size_m), np.array(room.absorption)
+    speed_m_s, air = room.speed_of_sound_m_s, np.array(air_neper_per_m(room.temperature_c, room.humidity_percent))
+    directions, weights = _octant(per_angle)
+    step_m = speed_m_s * (stop_s - mixing_s) / (knots - 1)
     wall_loss = -0.5 * np.log(1 - np.minimum(walls, 0.999)).reshape(3, 2, -1).sum(axis=1)  # -ln(beta0 beta1) of each axis
-    specular_per_m = directions @ (wall_loss / np.array(size_m)[:, None]) + air
-    scatter_per_m = -math.log(1 - min(room.scattering, 0.99)) * (directions @ (1 / np.array(size_m)))
-    tables = [np.exp(-SPEED_OF_SOUND_M_S * mixing_s * specular_per_m), np.exp(-step_m * (specular_per_m + scatter_per_m[:, None]))]
-    pad = COLUMNS - air.size
-    energy, step = (np.pad(table, ((0, 0), (0, pad))).astype(np.float32) for table in tables)
-    collect = np.concatenate([weights, weights[:, :1] * scatter_per_m[:, None]], axis=1).T.astype(np.float32)
-    out = np.empty((KNOTS, 5, COLUMNS), np.float32)
-    for knot in range(KNOTS):
-        np.matmul(collect, energy, out=out[knot])
-        energy *= step
-    out, pooled = out[:, :4], out[:, 4]
-    per_step = np.exp(-step_m * np.pad(eyring_per_m(size_m, walls) + air, (0, pad)))
-    pool = np.zeros(COLUMNS)
-    for knot in range(1, KNOTS):
-        pool = pool * per_step + 0.5 * step_m * (pooled[knot - 1] * per_step + pooled[knot])
-        out[knot] += (pool * np.array([1, 1 / 3, 1 / 3, 1 / 3])[:, None]).astype(np.float32)
-    per_sample = SPEED_OF_SOUND_M_S / math.prod(size_m) / SAMPLE_RATE_HZ
-    return Tail(mixing_s, stop_s, np.sqrt(out * np.float32(per_sample)))
+    loss_per_m = (wall_loss / size_m[:, None]).astype(np.float32)[:, :, None]
+    per_m = loss_per_m[0] * directions[0] + loss_per_m[1] * directions[1] + loss_per_m[2] * directions[2] + air[:, None].astype(np.float32)
+    hits_per_m = np.sum((1 / size_m).astype(np.float32)[:, None] * directions, axis=0)
+    scatter_per_m = np.float32(-math.log(1 - min(room.scattering, 0.99))) * hits_per_m
+    energy = np.exp(np.float32(-speed_m_s * mixing_s) * per_m)
+    decay = np.exp(np.float32(-step_m) * (per_m + scatter_per_m))
+    out, pooled = np.zeros((knots, 4, COLUMNS), np.float32), np.zeros((knots, COLUMNS), np.float32)
+    _lattice(weights, energy, decay, scatter_per_m, out, pooled)
+    pool_step = np.pad(np.exp(-step_m * (eyring_per_m(room.size_m, walls) + air)), (0, COLUMNS - air.size))
+    pool = np.zeros((knots, COLUMNS))
+    for knot in range(1, knots):
+        pool[knot] = pool[knot - 1] * pool_step + 0.5 * step_m * (pooled[knot - 1] * pool_step + pooled[knot])
+    out += (pool[:, None] * np.array([1, 1 / 3, 1 / 3, 1 / 3])[:, None]).astype(np.float32)
+    out *= np.float32(speed_m_s / math.prod(room.size_m) / SAMPLE_RATE_HZ)
+    return out
 
 
-def add_tail(response: Float32[np.ndarray, "4 samples"], tail: Tail, rng: np.random.Generator) -> None:
+def add_tail(response: Float32[np.ndarray, "4 samples"], tail: Tail, rng: np.random.Generator, gain: Float32[np.ndarray, " columns"]) -> None:
     """Add the tail to a response in place, fading in by a quarter sine over the crossfade around the mixing time.
 
-    The noise is read from a fixed pool at a drawn place, a quarter of the pool apart for each channel, with drawn signs.
+    The noise is read from a fixed pool at a drawn place, a quarter of the pool apart for each channel, with drawn signs. `gain` is the source's
+    amplitude per band, the root mean square of its directivity over all directions.
     """
-    starts = (int(rng.integers(POOL_SAMPLES)) + np.arange(4) * (POOL_SAMPLES // 4)).astype(np.int64)
+    starts = int(rng.integers(POOL_SAMPLES)) + np.arange(4) * (POOL_SAMPLES // 4)
     signs = (2 * rng.integers(0, 2, 4) - 1).astype(np.float32)
     mixing, half_fade = tail.mixing_s * SAMPLE_RATE_HZ, 0.5 * CROSSFADE_S * SAMPLE_RATE_HZ
-    knot_samples = (tail.stop_s - tail.mixing_s) * SAMPLE_RATE_HZ / (KNOTS - 1)
-    first = max(0, math.ceil(mixing - half_fade))
-    _fill(response, first, mixing, half_fade, knot_samples, tail.amplitude * signs[:, None], _noise_pool(), starts)
+    first, faded = max(0, math.ceil(mixing - half_fade)), math.ceil(mixing + half_fade)
+    late = np.zeros_like(response)
+    knot_samples = (tail.stop_s - tail.mixing_s) * SAMPLE_RATE_HZ / (tail.amplitude.shape[0] - 1)
+    _fill_all(late, first, mixing, knot_samples, tail.amplitude * (signs[:, None] * gain), _noise_pool(), starts)
+    late[:, first:faded] *= np.sin(0.25 * np.pi * ((np.arange(first, min(faded, late.shape[1])) - mixing) / half_fade + 1)).astype(np.float32)
+    response += late

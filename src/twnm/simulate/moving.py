@@ -1,0 +1,214 @@
+"""Events whose source or listener moves: direct sound and first reflections by exact time-varying delays, everything later by crossfaded responses.
+
+What the listener hears at time t along a path left the source at the time e with e + |image(e) - listener(t)| / c = t; the equation is solved every 16
+samples and its solution runs linearly between, so that delay, Doppler shift, level and direction are those of the motion at every sample. The dry
+sound is read with the sinc kernel of the image sources in octave bands, each with the wall's reflection, the air and the source's directivity.
+Images of two and more reflections and the diffuse tail change slowly to the ear: their responses are computed at places along the way, and the
+dry sound is crossfaded from one to the next by the time of its emission. All tails read the same noise, so that crossfading keeps their energy.
+
+The level of a moving source is that of one at rest at the place of emission: convective amplification, (1 - v/c)^-2 at most, is left out.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32
+from scipy import fft
+
+from twnm.audio import SAMPLE_RATE_HZ
+from twnm.scene import BAND_CENTRES_HZ, Event, Listener, Position, Room, Scene
+from twnm.simulate.convolve import convolve_sum
+from twnm.simulate.images import LEAD, PHASES, air_neper_per_m, band_hats, directivity_shares, sinc_table
+from twnm.simulate.kernels import COLUMNS, TAPS, kernel, sum_banded_taps
+from twnm.simulate.rir import response_in_room
+from twnm.simulate.tail import Tail
+
+CONTROL_SAMPLES = 16
+BAND_RINGING = 1024
+LATE_STEP_M = 0.5
+LATE_STEP_S = 0.1
+FIRST_LATE_ORDER = 2
+
+
+@dataclass(frozen=True)
+class _Track:
+    """A polyline in time: knots in seconds, places in metres."""
+
+    times_s: Float[np.ndarray, " knots"]
+    places_m: Float[np.ndarray, "knots 3"]
+
+    @classmethod
+    def of(cls, thing: Event | Listener) -> "_Track":
+        times_s = np.array([point.time_s for point in thing.path] or [0.0])
+        return cls(times_s, thing.position_at(times_s))
+
+
+def render_moving(
+    scene: Scene, event: Event, dry: Float32[np.ndarray, " length"], samples: int, tail: Tail | None, seed: list[int]
+) -> Float32[np.ndarray, "4 samples"]:
+    """The event as the microphone hears it, in the room's axes: turn it by the listener's yaw to get what the listener hears.
+
+    Args:
+        scene: room and listener.
+        event: one of its events; it may also stand still while the listener moves.
+        dry: its dry sound from onset to offset at 1 m.
+        samples: of the scene.
+        tail: the room's, see `rir.room_tail`.
+        seed: places the noise of the tail.
+    """
+    out = np.zeros((4, samples), np.float32)
+    bands = _split_bands(dry)
+    source, listener = _Track.of(event), _Track.of(scene.listener)
+    facing = np.array([math.cos(math.radians(event.facing_deg)), math.sin(math.radians(event.facing_deg)), 0.0])
+    air = np.array([*air_neper_per_m(scene.room.temperature_c, scene.room.humidity_percent), 0.0])
+    for sign, shift_m, reflection in _first_paths(scene.room):
+        _add_path(
+            out,
+            bands,
+            sinc_table(),
+            source.times_s,
+            source.places_m * sign + shift_m,
+            listener.times_s,
+            listener.places_m,
+            facing * sign,
+            reflection,
+            air,
+            directivity_shares(event.directivity),
+            event.onset_s,
+            dry.size,
+            scene.room.speed_of_sound_m_s,
+        )
+    if scene.room.kind == "shoebox":
+        out += _late(scene, event, dry, samples, tail, seed)
+    return out
+
+
+def _split_bands(dry: Float32[np.ndarray, " length"]) -> Float32[np.ndarray, "padded 8"]:
+    """The octave bands of a dry sound as columns, between zeros that take their ringing and the ends of the kernel."""
+    padding = BAND_RINGING + TAPS
+    nfft = fft.next_fast_len(dry.size + 2 * padding, real=True)
+    spectrum = fft.rfft(np.pad(dry, padding), nfft, workers=1)
+    bands = fft.irfft(spectrum * band_hats(nfft).T, nfft, axis=1, workers=1)
+    return np.ascontiguousarray(bands[:, : dry.size + 2 * padding].T, np.float32)
+
+
+def _first_paths(room: Room) -> list[tuple[Float[np.ndarray, " 3"], Float[np.ndarray, " 3"], Float32[np.ndarray, " 8"]]]:
+    """The direct path and one path per surface: signs and shift that turn the source's place into the image's, and amplitudes per band."""
+    paths = [(np.ones(3), np.zeros(3), np.array([*[1.0] * len(BAND_CENTRES_HZ), 0.0], np.float32))]
+    surfaces = [] if room.absorption is None else [np.array([*np.sqrt(1 - np.array(wall)), 0.0], np.float32) for wall in room.absorption]
+    for number, reflection in enumerate(surfaces):
+        axis, far = (2, False) if room.size_m is None else (number // 2, number % 2 == 1)
+        sign, shift_m = np.ones(3), np.zeros(3)
+        sign[axis] = -1.0
+        if far and room.size_m is not None:
+            shift_m[axis] = 2 * room.size_m[axis]
+        paths.append((sign, shift_m, reflection))
+    return paths
+
+
+@kernel
+def _locate(times_s, places_m, at_s, knot, place, velocity):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Place and velocity of a polyline at a time, at rest before its first and after its last knot; gives the knot where it looked last."""
+    last = times_s.size - 1
+    while knot < last and at_s >= times_s[knot + 1]:
+        knot += 1
+    while knot > 0 and at_s < times_s[knot]:
+        knot -= 1
+    if knot == last or at_s < times_s[0]:
+        for axis in range(3):
+            place[axis], velocity[axis] = places_m[knot, axis], 0.0
+        return knot
+    span_s = times_s[knot + 1] - times_s[knot]
+    for axis in range(3):
+        velocity[axis] = (places_m[knot + 1, axis] - places_m[knot, axis]) / span_s
+        place[axis] = places_m[knot, axis] + velocity[axis] * (at_s - times_s[knot])
+    return knot
+
+
+@kernel
+def _add_path(  # type: ignore[no-untyped-def]  # pragma: no cover
+    out, bands, sinc, source_s, source_m, listener_s, listener_m, facing, reflection, air, shares, onset_s, length, speed_m_s
+):
+    place, velocity, here, unused = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
+    source_knot = listener_knot = 0
+    emitted_s = 0.0
+    # At a control point: emitted sample, direction (y, z, x), gain per band.
+    before, after = np.zeros(4), np.zeros(4)
+    gain_before, gain_after = np.zeros(8, np.float32), np.zeros(8, np.float32)
+    gain = np.zeros(8, np.float32)
+    lead = BAND_RINGING + TAPS - (LEAD - 1)
+    for block in range(out.shape[1] // CONTROL_SAMPLES + 2):
+        time_s = block * CONTROL_SAMPLES / SAMPLE_RATE_HZ
+        listener_knot = _locate(listener_s, listener_m, time_s, listener_knot, here, unused)
+        distance_m = 1.0
+        for _ in range(4 if block else 12):  # Newton's method on emitted + distance / c - time
+            source_knot = _locate(source_s, source_m, emitted_s, source_knot, place, velocity)
+            square = receding = 0.0
+            for axis in range(3):
+                offset = place[axis] - here[axis]
+                square += offset * offset
+                receding += offset * velocity[axis]
+            distance_m = math.sqrt(square)
+            emitted_s -= (emitted_s + distance_m / speed_m_s - time_s) / (1 + receding / (distance_m * speed_m_s))
+        before[:], gain_before[:] = after, gain_after
+        after[0] = (emitted_s - onset_s) * SAMPLE_RATE_HZ
+        towards = 0.0
+        for axis in range(3):
+            unit = (place[axis] - here[axis]) / distance_m
+            towards -= unit * facing[axis]
+            after[3 if axis == 0 else axis] = unit
+        for b in range(8):
+            gain_after[b] = reflection[b] * math.exp(-0.5 * air[b] * distance_m) / distance_m * (1 - shares[b] + shares[b] * towards)
+        if block == 0 or after[0] < -BAND_RINGING or before[0] > length + BAND_RINGING:
+            continue
+        begin = (block - 1) * CONTROL_SAMPLES
+        for n in range(min(CONTROL_SAMPLES, out.shape[1] - begin)):
+            part = n / CONTROL_SAMPLES
+            at = before[0] + part * (after[0] - before[0])
+            if at < -BAND_RINGING or at > length + BAND_RINGING - 1:
+                continue
+            first = int(math.floor(at))
+            phase = int((at - first) * PHASES + 0.5)
+            for b in range(8):
+                gain[b] = gain_before[b] + np.float32(part) * (gain_after[b] - gain_before[b])
+            heard = sum_banded_taps(bands, first + lead, sinc, phase, gain)
+            out[0, begin + n] += heard
+            for c in range(1, 4):
+                out[c, begin + n] += heard * np.float32(before[c] + part * (after[c] - before[c]))
+
+
+def _late_times(scene: Scene, event: Event) -> Float[np.ndarray, " times"]:
+    """Times of emission, at least two, between which source and listener together move at most half a metre (or a tenth of a second passes)."""
+    grid_s = np.linspace(event.onset_s, event.offset_s, max(2, math.ceil((event.offset_s - event.onset_s) / LATE_STEP_S) + 1))
+    moved_m = [np.linalg.norm(np.diff(thing.position_at(grid_s), axis=0), axis=1) for thing in (event, scene.listener)]
+    way_m = np.concatenate([[0.0], np.cumsum(moved_m[0] + moved_m[1])])
+    count = min(grid_s.size, max(2, math.ceil(way_m[-1] / LATE_STEP_M) + 1))
+    if way_m[-1] == 0.0:
+        return grid_s[[0, -1]]
+    rising = way_m + 1e-9 * grid_s  # a pause in the motion stays increasing
+    return np.asarray(np.interp(np.linspace(rising[0], rising[-1], count), rising, grid_s))
+
+
+def _late(
+    scene: Scene, event: Event, dry: Float32[np.ndarray, " length"], samples: int, tail: Tail | None, seed: list[int]
+) -> Float32[np.ndarray, "4 samples"]:
+    """Images of two and more reflections and the tail, crossfaded along the way."""
+    times_s = _late_times(scene, event)
+    knots = np.round((times_s - event.onset_s) * SAMPLE_RATE_HZ)
+    ramp = np.interp(np.arange(dry.size), knots, np.arange(knots.size))
+    segments, onsets, responses = [], [], []
+    for number, time_s in enumerate(times_s):
+        begin, end = int(knots[max(0, number - 1)]), min(dry.size, int(knots[min(knots.size - 1, number + 1)]) + 1)
+        segments.append(dry[begin:end] * np.maximum(0, 1 - np.abs(ramp[begin:end] - number)).astype(np.float32))
+        onsets.append(round(event.onset_s * SAMPLE_RATE_HZ) + begin)
+        at_s = np.array([time_s])
+        source_m, listener_m = _place(event.position_at(at_s)), _place(scene.listener.position_at(at_s))
+        rng = np.random.default_rng(seed)
+        responses.append(response_in_room(scene.room, listener_m, source_m, tail, rng, event.directivity, event.facing_deg, FIRST_LATE_ORDER))
+    return convolve_sum(segments, onsets, responses, samples)
+
+
+def _place(row: Float[np.ndarray, "1 3"]) -> Position:
+    x, y, z = row[0].tolist()
+    return x, y, z
