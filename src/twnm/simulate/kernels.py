@@ -35,6 +35,10 @@ def _pointer(context: Any, builder: Any, array_type: Any, array: Any, *indices: 
     return cgutils.get_item_pointer(context, builder, array_type, made, list(indices))
 
 
+# An intrinsic is called without its first parameter, which a type checker cannot know.
+_vectorised: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic
+
+
 def _load(builder: Any, vector_type: Any, pointer: Any) -> Any:
     loaded = builder.load(builder.bitcast(pointer, vector_type.as_pointer()))
     loaded.align = 4
@@ -48,7 +52,7 @@ def _splat(builder: Any, vector_type: Any, value: Any) -> Any:
     return builder.shuffle_vector(first, empty, mask)
 
 
-@intrinsic
+@_vectorised
 def add_row_image(typing_context: Any, rows: Any, first: Any, sinc: Any, phase: Any, gain: Any, y: Any, z: Any, x: Any) -> Any:
     """rows[first + tap, :] += sinc[phase, tap] * (gain, y gain, z gain, x gain) for 32 taps.
 
@@ -76,7 +80,7 @@ def add_row_image(typing_context: Any, rows: Any, first: Any, sinc: Any, phase: 
     return signature, generate
 
 
-@intrinsic
+@_vectorised
 def sum_banded_taps(typing_context: Any, bands: Any, first: Any, sinc: Any, phase: Any, gain: Any) -> Any:
     """The sum over 32 taps and 8 bands of sinc[phase, tap] * gain[band] * bands[first + tap, band]; `bands` (n, 8) and the others C-contiguous float32."""
     signature = types.float32(bands, types.intp, sinc, types.intp, gain)

@@ -3,8 +3,9 @@
 What the listener hears at time t along a path left the source at the time e with e + |image(e) - listener(t)| / c = t; the equation is solved every 16
 samples and its solution runs linearly between, so that delay, Doppler shift, level and direction are those of the motion at every sample. The dry
 sound is read with the sinc kernel of the image sources in octave bands, each with the wall's reflection, the air and the source's directivity.
-Images of two and more reflections and the diffuse tail change slowly to the ear: their responses are computed at places along the way, and the
-dry sound is crossfaded from one to the next by the time of its emission. All tails read the same noise, so that crossfading keeps their energy.
+Images of two and more reflections and the diffuse tail change slowly to the ear: their responses are computed at places a quarter of a metre apart, and
+the dry sound is crossfaded from one to the next by the time of its emission. Neighbouring responses are alike where the step is short against the
+wave, up to 350 Hz, and unlike above; so the crossfade is linear below, keeps the power above, and the tails of neighbours differ above only.
 
 The level of a moving source is that of one at rest at the place of emission: convective amplification, (1 - v/c)^-2 at most, is left out.
 """
@@ -20,15 +21,16 @@ from twnm.audio import SAMPLE_RATE_HZ
 from twnm.scene import BAND_CENTRES_HZ, Event, Listener, Position, Room, Scene
 from twnm.simulate.convolve import convolve_sum
 from twnm.simulate.images import LEAD, PHASES, air_neper_per_m, band_hats, directivity_shares, sinc_table
-from twnm.simulate.kernels import COLUMNS, TAPS, kernel, sum_banded_taps
+from twnm.simulate.kernels import TAPS, kernel, sum_banded_taps
 from twnm.simulate.rir import response_in_room
 from twnm.simulate.tail import Tail
 
 CONTROL_SAMPLES = 16
 BAND_RINGING = 1024
-LATE_STEP_M = 0.5
+LATE_STEP_M = 0.25
 LATE_STEP_S = 0.1
 FIRST_LATE_ORDER = 2
+ALIKE_BANDS = 2  # 125 and 250 Hz
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def render_moving(
             scene.room.speed_of_sound_m_s,
         )
     if scene.room.kind == "shoebox":
-        out += _late(scene, event, dry, samples, tail, seed)
+        out += _late(scene, event, bands[BAND_RINGING + TAPS :][: dry.size], samples, tail, seed)
     return out
 
 
@@ -168,7 +170,7 @@ def _add_path(  # type: ignore[no-untyped-def]  # pragma: no cover
             at = before[0] + part * (after[0] - before[0])
             if at < -BAND_RINGING or at > length + BAND_RINGING - 1:
                 continue
-            first = int(math.floor(at))
+            first = math.floor(at)
             phase = int((at - first) * PHASES + 0.5)
             for b in range(8):
                 gain[b] = gain_before[b] + np.float32(part) * (gain_after[b] - gain_before[b])
@@ -179,33 +181,36 @@ def _add_path(  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 def _late_times(scene: Scene, event: Event) -> Float[np.ndarray, " times"]:
-    """Times of emission, at least two, between which source and listener together move at most half a metre (or a tenth of a second passes)."""
+    """Times of emission, one if all is at rest, between which source and listener move at most a quarter of a metre (or a tenth of a second passes)."""
     grid_s = np.linspace(event.onset_s, event.offset_s, max(2, math.ceil((event.offset_s - event.onset_s) / LATE_STEP_S) + 1))
     moved_m = [np.linalg.norm(np.diff(thing.position_at(grid_s), axis=0), axis=1) for thing in (event, scene.listener)]
     way_m = np.concatenate([[0.0], np.cumsum(moved_m[0] + moved_m[1])])
     count = min(grid_s.size, max(2, math.ceil(way_m[-1] / LATE_STEP_M) + 1))
     if way_m[-1] == 0.0:
-        return grid_s[[0, -1]]
+        return grid_s[:1]
     rising = way_m + 1e-9 * grid_s  # a pause in the motion stays increasing
     return np.asarray(np.interp(np.linspace(rising[0], rising[-1], count), rising, grid_s))
 
 
 def _late(
-    scene: Scene, event: Event, dry: Float32[np.ndarray, " length"], samples: int, tail: Tail | None, seed: list[int]
+    scene: Scene, event: Event, bands: Float32[np.ndarray, "length 8"], samples: int, tail: Tail | None, seed: list[int]
 ) -> Float32[np.ndarray, "4 samples"]:
     """Images of two and more reflections and the tail, crossfaded along the way."""
     times_s = _late_times(scene, event)
     knots = np.round((times_s - event.onset_s) * SAMPLE_RATE_HZ)
-    ramp = np.interp(np.arange(dry.size), knots, np.arange(knots.size))
+    ramp = np.interp(np.arange(bands.shape[0]), knots, np.arange(knots.size))
+    alike, unlike = bands[:, :ALIKE_BANDS].sum(axis=1), bands[:, ALIKE_BANDS:].sum(axis=1)
     segments, onsets, responses = [], [], []
     for number, time_s in enumerate(times_s):
-        begin, end = int(knots[max(0, number - 1)]), min(dry.size, int(knots[min(knots.size - 1, number + 1)]) + 1)
-        segments.append(dry[begin:end] * np.maximum(0, 1 - np.abs(ramp[begin:end] - number)).astype(np.float32))
-        onsets.append(round(event.onset_s * SAMPLE_RATE_HZ) + begin)
+        part = slice(int(knots[max(0, number - 1)]), int(knots[number + 1]) + 1 if number + 1 < knots.size else ramp.size)
+        share = np.maximum(0, 1 - np.abs(ramp[part] - number))
+        segments.append((alike[part] * share + unlike[part] * np.sqrt(share)).astype(np.float32))
+        onsets.append(round(event.onset_s * SAMPLE_RATE_HZ) + part.start)
         at_s = np.array([time_s])
         source_m, listener_m = _place(event.position_at(at_s)), _place(scene.listener.position_at(at_s))
-        rng = np.random.default_rng(seed)
-        responses.append(response_in_room(scene.room, listener_m, source_m, tail, rng, event.directivity, event.facing_deg, FIRST_LATE_ORDER))
+        apart = ALIKE_BANDS if number % 2 else None
+        facing = (event.directivity, event.facing_deg, FIRST_LATE_ORDER)
+        responses.append(response_in_room(scene.room, listener_m, source_m, tail, np.random.default_rng(seed), *facing, apart))
     return convolve_sum(segments, onsets, responses, samples)
 
 

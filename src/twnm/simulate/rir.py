@@ -61,8 +61,9 @@ def response_in_room(
     directivity: str = "omni",
     facing_deg: float = 0.0,
     lowest_order: int = 0,
+    apart_from_band: int | None = None,
 ) -> Float32[np.ndarray, "4 samples"]:
-    """`room_response` in the room's axes, without the images of fewer than `lowest_order` reflections."""
+    """`room_response` in the room's axes, without the images of fewer than `lowest_order` reflections; `apart_from_band` as in `add_tail`."""
     reach_m = float(np.linalg.norm(np.subtract(source_m, listener_m)))
     if room.kind == "ground":
         reach_m = float(np.hypot(np.hypot(source_m[0] - listener_m[0], source_m[1] - listener_m[1]), source_m[2] + listener_m[2]))
@@ -74,5 +75,5 @@ def response_in_room(
     response = np.zeros((4, max(early.shape[1], int(stop_s * SAMPLE_RATE_HZ) + 1)), np.float32)
     response[:, : early.shape[1]] = early
     shares = directivity_shares(directivity)
-    add_tail(response, tail, rng, np.sqrt((1 - shares) ** 2 + shares**2 / 3))
+    add_tail(response, tail, rng, np.sqrt((1 - shares) ** 2 + shares**2 / 3), apart_from_band)
     return response

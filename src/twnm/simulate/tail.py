@@ -65,16 +65,16 @@ def _fill(channel, amplitude, slope, noise):  # type: ignore[no-untyped-def]  # 
 @kernel
 def _fill_all(response, first, mixing, knot_samples, amplitude, pool, starts):  # type: ignore[no-untyped-def]  # pragma: no cover
     for knot in range(amplitude.shape[0] - 1):
-        begin = max(first, int(math.ceil(mixing + knot * knot_samples))) if knot else first
-        end = min(response.shape[1], int(math.ceil(mixing + (knot + 1) * knot_samples)))
+        begin = max(first, math.ceil(mixing + knot * knot_samples)) if knot else first
+        end = min(response.shape[1], math.ceil(mixing + (knot + 1) * knot_samples))
         if knot == amplitude.shape[0] - 2:
             end = response.shape[1]
         if end <= begin:
             continue
         part = (begin - mixing) / knot_samples - knot
         for c in range(4):
-            at = (starts[c] + begin) % POOL_SAMPLES
             for b in range(7):
+                at = (starts[c, b] + begin) % POOL_SAMPLES
                 rise = amplitude[knot + 1, c, b] - amplitude[knot, c, b]
                 at_begin = np.float32(amplitude[knot, c, b] + np.float32(part) * rise)
                 _fill(response[c, begin:end], at_begin, np.float32(rise / knot_samples), pool[b, at : at + end - begin])
@@ -163,13 +163,22 @@ def _energy(room: Room, mixing_s: float, stop_s: float, knots: int, per_angle: i
     return out
 
 
-def add_tail(response: Float32[np.ndarray, "4 samples"], tail: Tail, rng: np.random.Generator, gain: Float32[np.ndarray, " columns"]) -> None:
+def add_tail(
+    response: Float32[np.ndarray, "4 samples"],
+    tail: Tail,
+    rng: np.random.Generator,
+    gain: Float32[np.ndarray, " columns"],
+    apart_from_band: int | None = None,
+) -> None:
     """Add the tail to a response in place, fading in by a quarter sine over the crossfade around the mixing time.
 
     The noise is read from a fixed pool at a drawn place, a quarter of the pool apart for each channel, with drawn signs. `gain` is the source's
-    amplitude per band, the root mean square of its directivity over all directions.
+    amplitude per band, the root mean square of its directivity over all directions. With `apart_from_band` the bands from that one on read another
+    part of the pool than they do without, for the same draw.
     """
-    starts = int(rng.integers(POOL_SAMPLES)) + np.arange(4) * (POOL_SAMPLES // 4)
+    starts = np.tile(int(rng.integers(POOL_SAMPLES)) + np.arange(4)[:, None] * (POOL_SAMPLES // 4), (1, len(BAND_CENTRES_HZ)))
+    if apart_from_band is not None:
+        starts[:, apart_from_band:] += POOL_SAMPLES // 8
     signs = (2 * rng.integers(0, 2, 4) - 1).astype(np.float32)
     mixing, half_fade = tail.mixing_s * SAMPLE_RATE_HZ, 0.5 * CROSSFADE_S * SAMPLE_RATE_HZ
     first, faded = max(0, math.ceil(mixing - half_fade)), math.ceil(mixing + half_fade)
