@@ -5,6 +5,7 @@ import pytest
 from scipy.signal import butter, sosfiltfilt
 
 from twnm.ambisonics import angle_between_deg, rotate, unit_vector
+from twnm.errors import InputError
 from twnm.scene import Event, Listener, Pose, Room, Scene, Waypoint
 from twnm.simulate.convolve import convolve_sum
 from twnm.simulate.moving import render_moving
@@ -143,3 +144,8 @@ def test_a_listener_who_turns_hears_the_room_turn_the_other_way() -> None:
         np.testing.assert_allclose(turned[:, at], rotate(audio, -20.0 - 360.0 * at / RATE)[:, at], atol=1e-4)
     front = face(np.array([[1.0], [0.5], [0.0], [0.866]], np.float32), Listener(yaw_deg=30.0))
     np.testing.assert_allclose(front[1:, 0], unit_vector(0.0, 0.0)[[1, 2, 0]], atol=1e-3)
+
+
+def test_nothing_moves_at_half_the_speed_of_sound() -> None:
+    with pytest.raises(InputError, match="faster than half the speed of sound"):
+        moved(scene_of(path((0.0, (100.0, 0.0, 1.5)), (1.0, (300.0, 0.0, 1.5)))), noise(2.0))

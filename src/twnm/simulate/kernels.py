@@ -81,27 +81,25 @@ def add_row_image(typing_context: Any, rows: Any, first: Any, sinc: Any, phase: 
 
 
 @_vectorised
-def sum_banded_taps(typing_context: Any, bands: Any, first: Any, sinc: Any, phase: Any, gain: Any) -> Any:
-    """The sum over 32 taps and 8 bands of sinc[phase, tap] * gain[band] * bands[first + tap, band]; `bands` (n, 8) and the others C-contiguous float32."""
-    signature = types.float32(bands, types.intp, sinc, types.intp, gain)
+def sum_taps(typing_context: Any, samples: Any, first: Any, sinc: Any, phase: Any) -> Any:
+    """The sum over 32 taps of sinc[phase, tap] * samples[first + tap]; both C-contiguous float32."""
+    signature = types.float32(samples, types.intp, sinc, types.intp)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        bands, first, sinc, phase, gain = arguments
+        samples, first, sinc, phase = arguments
         vector = ir.VectorType(ir.FloatType(), COLUMNS)
         zero = context.get_constant(types.intp, 0)
-        row = _pointer(context, builder, signature.args[0], bands, first, zero)
+        at = _pointer(context, builder, signature.args[0], samples, first)
         weights = _pointer(context, builder, signature.args[2], sinc, phase, zero)
-        totals = [ir.Constant(vector, [0.0] * COLUMNS)] * 4  # four sums, because each multiply-add waits for the last one of its sum
-        for tap in range(TAPS):
-            weight = _splat(builder, vector, builder.load(builder.gep(weights, [ir.Constant(ir.IntType(64), tap)])))
-            value = _load(builder, vector, builder.gep(row, [ir.Constant(ir.IntType(64), tap * COLUMNS)]))
-            totals[tap % 4] = builder.fadd(totals[tap % 4], builder.fmul(value, weight, flags=_LOOSE), flags=_LOOSE)
-        pairs = [builder.fadd(totals[0], totals[1], flags=_LOOSE), builder.fadd(totals[2], totals[3], flags=_LOOSE)]
-        gains = _load(builder, vector, _pointer(context, builder, signature.args[4], gain, zero))
-        total = builder.fmul(builder.fadd(*pairs, flags=_LOOSE), gains, flags=_LOOSE)
-        out = builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
-        for band in range(1, COLUMNS):
-            out = builder.fadd(out, builder.extract_element(total, ir.Constant(ir.IntType(32), band)), flags=_LOOSE)
-        return out
+        products = []
+        for tap in range(0, TAPS, COLUMNS):
+            offset = [ir.Constant(ir.IntType(64), tap)]
+            products.append(builder.fmul(_load(builder, vector, builder.gep(at, offset)), _load(builder, vector, builder.gep(weights, offset)), flags=_LOOSE))
+        while len(products) > 1:
+            products = [builder.fadd(one, other, flags=_LOOSE) for one, other in zip(products[::2], products[1::2], strict=True)]
+        elements = [builder.extract_element(products[0], ir.Constant(ir.IntType(32), place)) for place in range(COLUMNS)]
+        while len(elements) > 1:
+            elements = [builder.fadd(one, other, flags=_LOOSE) for one, other in zip(elements[::2], elements[1::2], strict=True)]
+        return elements[0]
 
     return signature, generate

@@ -1,8 +1,8 @@
 """Events whose source or listener moves: direct sound and first reflections by exact time-varying delays, everything later by crossfaded responses.
 
-What the listener hears at time t along a path left the source at the time e with e + |image(e) - listener(t)| / c = t; the equation is solved every 16
+What the listener hears at time t along a path left the source at the time e with e + |image(e) - listener(t)| / c = t; the equation is solved every 32
 samples and its solution runs linearly between, so that delay, Doppler shift, level and direction are those of the motion at every sample. The dry
-sound is read with the sinc kernel of the image sources in octave bands, each with the wall's reflection, the air and the source's directivity.
+sound is taken in octave bands, each with the wall's reflection, the air and the source's directivity, and read with the sinc kernel of the images.
 Images of two and more reflections and the diffuse tail change slowly to the ear: their responses are computed at places a quarter of a metre apart, and
 the dry sound is crossfaded from one to the next by the time of its emission. Neighbouring responses are alike where the step is short against the
 wave, up to 350 Hz, and unlike above; so the crossfade is linear below, keeps the power above, and the tails of neighbours differ above only.
@@ -18,14 +18,16 @@ from jaxtyping import Float, Float32
 from scipy import fft
 
 from twnm.audio import SAMPLE_RATE_HZ
+from twnm.errors import InputError
 from twnm.scene import BAND_CENTRES_HZ, Event, Listener, Position, Room, Scene
 from twnm.simulate.convolve import convolve_sum
 from twnm.simulate.images import LEAD, PHASES, air_neper_per_m, band_hats, directivity_shares, sinc_table
-from twnm.simulate.kernels import TAPS, kernel, sum_banded_taps
+from twnm.simulate.kernels import TAPS, kernel, sum_taps
 from twnm.simulate.rir import response_in_room
 from twnm.simulate.tail import Tail
 
-CONTROL_SAMPLES = 16
+CONTROL_SAMPLES = 32
+MOST_MACH = 0.5
 BAND_RINGING = 1024
 LATE_STEP_M = 0.25
 LATE_STEP_S = 0.1
@@ -45,6 +47,11 @@ class _Track:
         times_s = np.array([point.time_s for point in thing.path] or [0.0])
         return cls(times_s, thing.position_at(times_s))
 
+    @property
+    def fastest_m_s(self) -> float:
+        """The largest speed between knots."""
+        return float(np.max(np.linalg.norm(np.diff(self.places_m, axis=0), axis=1) / np.diff(self.times_s), initial=0.0))
+
 
 def render_moving(
     scene: Scene, event: Event, dry: Float32[np.ndarray, " length"], samples: int, tail: Tail | None, seed: list[int]
@@ -58,10 +65,15 @@ def render_moving(
         samples: of the scene.
         tail: the room's, see `rir.room_tail`.
         seed: places the noise of the tail.
+
+    Raises:
+        InputError: something moves faster than half the speed of sound.
     """
     out = np.zeros((4, samples), np.float32)
-    bands = _split_bands(dry)
     source, listener = _Track.of(event), _Track.of(scene.listener)
+    if max(source.fastest_m_s, listener.fastest_m_s) > MOST_MACH * scene.room.speed_of_sound_m_s:
+        raise InputError(f"scene {scene.scene_id}: {event.label!r} or the listener moves faster than half the speed of sound; slow its path down")
+    bands = _split_bands(dry)
     facing = np.array([math.cos(math.radians(event.facing_deg)), math.sin(math.radians(event.facing_deg)), 0.0])
     air = np.array([*air_neper_per_m(scene.room.temperature_c, scene.room.humidity_percent), 0.0])
     for sign, shift_m, reflection in _first_paths(scene.room):
@@ -82,17 +94,17 @@ def render_moving(
             scene.room.speed_of_sound_m_s,
         )
     if scene.room.kind == "shoebox":
-        out += _late(scene, event, bands[BAND_RINGING + TAPS :][: dry.size], samples, tail, seed)
+        out += _late(scene, event, bands[:, BAND_RINGING + TAPS :][:, : dry.size], samples, tail, seed)
     return out
 
 
-def _split_bands(dry: Float32[np.ndarray, " length"]) -> Float32[np.ndarray, "padded 8"]:
-    """The octave bands of a dry sound as columns, between zeros that take their ringing and the ends of the kernel."""
+def _split_bands(dry: Float32[np.ndarray, " length"]) -> Float32[np.ndarray, "8 padded"]:
+    """The octave bands of a dry sound as rows, between zeros that take their ringing and the ends of the kernel."""
     padding = BAND_RINGING + TAPS
     nfft = fft.next_fast_len(dry.size + 2 * padding, real=True)
     spectrum = fft.rfft(np.pad(dry, padding), nfft, workers=1)
     bands = fft.irfft(spectrum * band_hats(nfft).T, nfft, axis=1, workers=1)
-    return np.ascontiguousarray(bands[:, : dry.size + 2 * padding].T, np.float32)
+    return np.ascontiguousarray(bands[:, : dry.size + 2 * padding], np.float32)
 
 
 def _first_paths(room: Room) -> list[tuple[Float[np.ndarray, " 3"], Float[np.ndarray, " 3"], Float32[np.ndarray, " 8"]]]:
@@ -138,13 +150,14 @@ def _add_path(  # type: ignore[no-untyped-def]  # pragma: no cover
     # At a control point: emitted sample, direction (y, z, x), gain per band.
     before, after = np.zeros(4), np.zeros(4)
     gain_before, gain_after = np.zeros(8, np.float32), np.zeros(8, np.float32)
-    gain = np.zeros(8, np.float32)
-    lead = BAND_RINGING + TAPS - (LEAD - 1)
+    mixed, heard = np.zeros(8 * CONTROL_SAMPLES, np.float32), np.zeros(CONTROL_SAMPLES, np.float32)
+    padding = BAND_RINGING + TAPS
     for block in range(out.shape[1] // CONTROL_SAMPLES + 2):
         time_s = block * CONTROL_SAMPLES / SAMPLE_RATE_HZ
         listener_knot = _locate(listener_s, listener_m, time_s, listener_knot, here, unused)
         distance_m = 1.0
-        for _ in range(4 if block else 12):  # Newton's method on emitted + distance / c - time
+        emitted_s += CONTROL_SAMPLES / SAMPLE_RATE_HZ
+        for _ in range(2 if block else 12):  # Newton's method on emitted + distance / c - time
             source_knot = _locate(source_s, source_m, emitted_s, source_knot, place, velocity)
             square = receding = 0.0
             for axis in range(3):
@@ -162,22 +175,38 @@ def _add_path(  # type: ignore[no-untyped-def]  # pragma: no cover
             after[3 if axis == 0 else axis] = unit
         for b in range(8):
             gain_after[b] = reflection[b] * math.exp(-0.5 * air[b] * distance_m) / distance_m * (1 - shares[b] + shares[b] * towards)
-        if block == 0 or after[0] < -BAND_RINGING or before[0] > length + BAND_RINGING:
-            continue
         begin = (block - 1) * CONTROL_SAMPLES
-        for n in range(min(CONTROL_SAMPLES, out.shape[1] - begin)):
-            part = n / CONTROL_SAMPLES
-            at = before[0] + part * (after[0] - before[0])
-            if at < -BAND_RINGING or at > length + BAND_RINGING - 1:
-                continue
-            first = math.floor(at)
-            phase = int((at - first) * PHASES + 0.5)
-            for b in range(8):
-                gain[b] = gain_before[b] + np.float32(part) * (gain_after[b] - gain_before[b])
-            heard = sum_banded_taps(bands, first + lead, sinc, phase, gain)
-            out[0, begin + n] += heard
-            for c in range(1, 4):
-                out[c, begin + n] += heard * np.float32(before[c] + part * (after[c] - before[c]))
+        count = min(CONTROL_SAMPLES, out.shape[1] - begin)
+        first = math.floor(before[0]) - (LEAD - 1)
+        last = math.floor(after[0]) + LEAD + 2
+        if block == 0 or count <= 0 or first < -padding or last > length + padding:
+            continue
+        _mix_bands(mixed[: last - first], bands[:, first + padding : last + padding], gain_before, gain_after)
+        step = (after[0] - before[0]) / CONTROL_SAMPLES
+        for n in range(count):
+            at = before[0] + n * step
+            whole = math.floor(at)
+            heard[n] = sum_taps(mixed, whole - (LEAD - 1) - first, sinc, int((at - whole) * PHASES + 0.5))
+        _spread(out[:, begin : begin + count], heard, before, after)
+
+
+@kernel
+def _mix_bands(mixed, bands, gain_before, gain_after):  # type: ignore[no-untyped-def]  # pragma: no cover
+    mixed[:] = 0
+    for b in range(7):
+        band, gain, rise = bands[b], gain_before[b], (gain_after[b] - gain_before[b]) / np.float32(mixed.size)
+        for n in range(mixed.size):
+            mixed[n] += (gain + rise * np.float32(n)) * band[n]
+
+
+@kernel
+def _spread(out, heard, before, after):  # type: ignore[no-untyped-def]  # pragma: no cover
+    for c in range(4):
+        channel = out[c]
+        gain = np.float32(before[c] if c else 1.0)
+        rise = np.float32((after[c] - before[c]) / CONTROL_SAMPLES if c else 0.0)
+        for n in range(channel.size):
+            channel[n] += heard[n] * (gain + rise * np.float32(n))
 
 
 def _late_times(scene: Scene, event: Event) -> Float[np.ndarray, " times"]:
@@ -193,13 +222,13 @@ def _late_times(scene: Scene, event: Event) -> Float[np.ndarray, " times"]:
 
 
 def _late(
-    scene: Scene, event: Event, bands: Float32[np.ndarray, "length 8"], samples: int, tail: Tail | None, seed: list[int]
+    scene: Scene, event: Event, bands: Float32[np.ndarray, "8 length"], samples: int, tail: Tail | None, seed: list[int]
 ) -> Float32[np.ndarray, "4 samples"]:
     """Images of two and more reflections and the tail, crossfaded along the way."""
     times_s = _late_times(scene, event)
     knots = np.round((times_s - event.onset_s) * SAMPLE_RATE_HZ)
-    ramp = np.interp(np.arange(bands.shape[0]), knots, np.arange(knots.size))
-    alike, unlike = bands[:, :ALIKE_BANDS].sum(axis=1), bands[:, ALIKE_BANDS:].sum(axis=1)
+    ramp = np.interp(np.arange(bands.shape[1]), knots, np.arange(knots.size))
+    alike, unlike = bands[:ALIKE_BANDS].sum(axis=0), bands[ALIKE_BANDS:].sum(axis=0)
     segments, onsets, responses = [], [], []
     for number, time_s in enumerate(times_s):
         part = slice(int(knots[max(0, number - 1)]), int(knots[number + 1]) + 1 if number + 1 < knots.size else ramp.size)
