@@ -1,16 +1,18 @@
 """Events whose source or listener moves: direct sound and first reflections by exact time-varying delays, everything later by crossfaded responses.
 
-What the listener hears at time t along a path left the source at the time e with e + |image(e) - listener(t)| / c = t; the equation is solved every 32
+What the listener hears at time t along a path left the source at the time e with e + |image(e) - listener(t)| / c = t; the equation is solved every 64
 samples and its solution runs linearly between, so that delay, Doppler shift, level and direction are those of the motion at every sample. The dry
 sound is taken in octave bands, each with the wall's reflection, the air and the source's directivity, and read with the sinc kernel of the images.
-Images of two and more reflections and the diffuse tail change slowly to the ear: their responses are computed at places a quarter of a metre apart, and
-the dry sound is crossfaded from one to the next by the time of its emission. Neighbouring responses are alike where the step is short against the
-wave, up to 350 Hz, and unlike above; so the crossfade is linear below, keeps the power above, and the tails of neighbours differ above only.
+Images of two and more reflections change slowly to the ear: their responses are computed at places a quarter of a metre apart, and the dry sound is
+crossfaded from one to the next by the time of its emission. Neighbouring responses are alike where the step is short against the wave, up to 350 Hz, and
+unlike above, so the crossfade is linear below and keeps the power above. The diffuse tail has the same energy everywhere in the room; every metre
+it is crossfaded to one of other noise, with constant power.
 
 The level of a moving source is that of one at rest at the place of emission: convective amplification, (1 - v/c)^-2 at most, is left out.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,17 +21,18 @@ from scipy import fft
 
 from twnm.audio import SAMPLE_RATE_HZ
 from twnm.errors import InputError
-from twnm.scene import BAND_CENTRES_HZ, Event, Listener, Position, Room, Scene
+from twnm.scene import BAND_CENTRES_HZ, Event, Listener, Room, Scene
 from twnm.simulate.convolve import convolve_sum
 from twnm.simulate.images import LEAD, PHASES, air_neper_per_m, band_hats, directivity_shares, sinc_table
 from twnm.simulate.kernels import TAPS, kernel, sum_taps
-from twnm.simulate.rir import response_in_room
+from twnm.simulate.rir import early_response, tail_response
 from twnm.simulate.tail import Tail
 
-CONTROL_SAMPLES = 32
+CONTROL_SAMPLES = 64
 MOST_MACH = 0.5
 BAND_RINGING = 1024
-LATE_STEP_M = 0.25
+IMAGE_STEP_M = 0.25
+TAIL_STEP_M = 1.0
 LATE_STEP_S = 0.1
 FIRST_LATE_ORDER = 2
 ALIKE_BANDS = 2  # 125 and 250 Hz
@@ -94,16 +97,18 @@ def render_moving(
             scene.room.speed_of_sound_m_s,
         )
     if scene.room.kind == "shoebox":
-        out += _late(scene, event, bands[:, BAND_RINGING + TAPS :][:, : dry.size], samples, tail, seed)
+        out += _late_images(scene, event, bands[:, BAND_RINGING + TAPS :][:, : dry.size], samples, tail)
+        if tail is not None:
+            out += _late_tails(scene, event, dry, samples, tail, seed)
     return out
 
 
-def _split_bands(dry: Float32[np.ndarray, " length"]) -> Float32[np.ndarray, "8 padded"]:
+def _split_bands(dry: Float32[np.ndarray, " length"]) -> Float32[np.ndarray, "bands padded"]:
     """The octave bands of a dry sound as rows, between zeros that take their ringing and the ends of the kernel."""
     padding = BAND_RINGING + TAPS
     nfft = fft.next_fast_len(dry.size + 2 * padding, real=True)
     spectrum = fft.rfft(np.pad(dry, padding), nfft, workers=1)
-    bands = fft.irfft(spectrum * band_hats(nfft).T, nfft, axis=1, workers=1)
+    bands = fft.irfft(spectrum * band_hats(nfft)[:, : len(BAND_CENTRES_HZ)].T, nfft, axis=1, workers=1)
     return np.ascontiguousarray(bands[:, : dry.size + 2 * padding], np.float32)
 
 
@@ -209,40 +214,46 @@ def _spread(out, heard, before, after):  # type: ignore[no-untyped-def]  # pragm
             channel[n] += heard[n] * (gain + rise * np.float32(n))
 
 
-def _late_times(scene: Scene, event: Event) -> Float[np.ndarray, " times"]:
-    """Times of emission, one if all is at rest, between which source and listener move at most a quarter of a metre (or a tenth of a second passes)."""
+def _late_times(scene: Scene, event: Event, step_m: float) -> Float[np.ndarray, " times"]:
+    """Times of emission between which source and listener together move at most `step_m` (or a tenth of a second passes); one if all is at rest."""
     grid_s = np.linspace(event.onset_s, event.offset_s, max(2, math.ceil((event.offset_s - event.onset_s) / LATE_STEP_S) + 1))
     moved_m = [np.linalg.norm(np.diff(thing.position_at(grid_s), axis=0), axis=1) for thing in (event, scene.listener)]
     way_m = np.concatenate([[0.0], np.cumsum(moved_m[0] + moved_m[1])])
-    count = min(grid_s.size, max(2, math.ceil(way_m[-1] / LATE_STEP_M) + 1))
     if way_m[-1] == 0.0:
         return grid_s[:1]
+    count = min(grid_s.size, max(2, math.ceil(way_m[-1] / step_m) + 1))
     rising = way_m + 1e-9 * grid_s  # a pause in the motion stays increasing
     return np.asarray(np.interp(np.linspace(rising[0], rising[-1], count), rising, grid_s))
 
 
-def _late(
-    scene: Scene, event: Event, bands: Float32[np.ndarray, "8 length"], samples: int, tail: Tail | None, seed: list[int]
-) -> Float32[np.ndarray, "4 samples"]:
-    """Images of two and more reflections and the tail, crossfaded along the way."""
-    times_s = _late_times(scene, event)
-    knots = np.round((times_s - event.onset_s) * SAMPLE_RATE_HZ)
-    ramp = np.interp(np.arange(bands.shape[1]), knots, np.arange(knots.size))
+def _shares(times_s: Float[np.ndarray, " times"], onset_s: float, length: int) -> Iterator[tuple[slice, Float[np.ndarray, " part"]]]:
+    """For each time the part of the sound that is crossfaded in and out around it, and the triangle that does it; the triangles sum to one."""
+    knots = np.round((times_s - onset_s) * SAMPLE_RATE_HZ)
+    ramp = np.interp(np.arange(length), knots, np.arange(knots.size))
+    for number in range(knots.size):
+        part = slice(int(knots[max(0, number - 1)]), int(knots[number + 1]) + 1 if number + 1 < knots.size else length)
+        yield part, np.maximum(0, 1 - np.abs(ramp[part] - number))
+
+
+def _late_images(scene: Scene, event: Event, bands: Float32[np.ndarray, "bands length"], samples: int, tail: Tail | None) -> Float32[np.ndarray, "4 samples"]:
+    """Images of two and more reflections, up to the tail, crossfaded along the way."""
+    times_s = _late_times(scene, event, IMAGE_STEP_M)
     alike, unlike = bands[:ALIKE_BANDS].sum(axis=0), bands[ALIKE_BANDS:].sum(axis=0)
     segments, onsets, responses = [], [], []
-    for number, time_s in enumerate(times_s):
-        part = slice(int(knots[max(0, number - 1)]), int(knots[number + 1]) + 1 if number + 1 < knots.size else ramp.size)
-        share = np.maximum(0, 1 - np.abs(ramp[part] - number))
+    places = zip(event.position_at(times_s).tolist(), scene.listener.position_at(times_s).tolist(), strict=True)
+    for (part, share), (source_m, listener_m) in zip(_shares(times_s, event.onset_s, bands.shape[1]), places, strict=True):
         segments.append((alike[part] * share + unlike[part] * np.sqrt(share)).astype(np.float32))
         onsets.append(round(event.onset_s * SAMPLE_RATE_HZ) + part.start)
-        at_s = np.array([time_s])
-        source_m, listener_m = _place(event.position_at(at_s)), _place(scene.listener.position_at(at_s))
-        apart = ALIKE_BANDS if number % 2 else None
-        facing = (event.directivity, event.facing_deg, FIRST_LATE_ORDER)
-        responses.append(response_in_room(scene.room, listener_m, source_m, tail, np.random.default_rng(seed), *facing, apart))
+        responses.append(early_response(scene.room, tuple(listener_m), tuple(source_m), tail, event.directivity, event.facing_deg, FIRST_LATE_ORDER))
     return convolve_sum(segments, onsets, responses, samples)
 
 
-def _place(row: Float[np.ndarray, "1 3"]) -> Position:
-    x, y, z = row[0].tolist()
-    return x, y, z
+def _late_tails(scene: Scene, event: Event, dry: Float32[np.ndarray, " length"], samples: int, tail: Tail, seed: list[int]) -> Float32[np.ndarray, "4 samples"]:
+    """The diffuse tail, crossfaded along the way."""
+    times_s = _late_times(scene, event, TAIL_STEP_M)
+    segments, onsets, responses = [], [], []
+    for number, (part, share) in enumerate(_shares(times_s, event.onset_s, dry.size)):
+        segments.append(dry[part] * np.sqrt(share).astype(np.float32))
+        onsets.append(round(event.onset_s * SAMPLE_RATE_HZ) + part.start)
+        responses.append(tail_response(tail, event.directivity, np.random.default_rng([*seed, number])))
+    return convolve_sum(segments, onsets, responses, samples)

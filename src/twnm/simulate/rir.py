@@ -10,7 +10,7 @@ from twnm.ambisonics import rotate
 from twnm.audio import SAMPLE_RATE_HZ
 from twnm.scene import Listener, Position, Room
 from twnm.simulate.images import directivity_shares, image_response
-from twnm.simulate.tail import CROSSFADE_S, Tail, add_tail, mixing_time_s, tail_of
+from twnm.simulate.tail import CROSSFADE_S, Tail, mixing_time_s, tail_noise, tail_of
 
 FILTER_S = 0.025  # the ringing of the octave bands where their gains differ
 
@@ -60,20 +60,38 @@ def response_in_room(
     rng: np.random.Generator,
     directivity: str = "omni",
     facing_deg: float = 0.0,
-    lowest_order: int = 0,
-    apart_from_band: int | None = None,
 ) -> Float32[np.ndarray, "4 samples"]:
-    """`room_response` in the room's axes, without the images of fewer than `lowest_order` reflections; `apart_from_band` as in `add_tail`."""
-    reach_m = float(np.linalg.norm(np.subtract(source_m, listener_m)))
-    if room.kind == "ground":
-        reach_m = float(np.hypot(np.hypot(source_m[0] - listener_m[0], source_m[1] - listener_m[1]), source_m[2] + listener_m[2]))
-    stop_s = response_duration_s(room, reach_m)
-    facing = (directivity, facing_deg, lowest_order)
+    """`room_response` in the room's axes."""
+    early = early_response(room, listener_m, source_m, tail, directivity, facing_deg)
     if tail is None:
-        return image_response(room, source_m, listener_m, stop_s, 0.0, *facing)
-    early = image_response(room, source_m, listener_m, tail.mixing_s + 0.5 * CROSSFADE_S, CROSSFADE_S, *facing)
-    response = np.zeros((4, max(early.shape[1], int(stop_s * SAMPLE_RATE_HZ) + 1)), np.float32)
-    response[:, : early.shape[1]] = early
-    shares = directivity_shares(directivity)
-    add_tail(response, tail, rng, np.sqrt((1 - shares) ** 2 + shares**2 / 3), apart_from_band)
+        return early
+    response = tail_response(tail, directivity, rng)
+    response[:, : early.shape[1]] += early
     return response
+
+
+def early_response(
+    room: Room,
+    listener_m: Position,
+    source_m: Position,
+    tail: Tail | None,
+    directivity: str = "omni",
+    facing_deg: float = 0.0,
+    lowest_order: int = 0,
+) -> Float32[np.ndarray, "4 samples"]:
+    """The images of at least `lowest_order` reflections, fading out where the tail fades in; all of them without a tail."""
+    if tail is not None:
+        stop_s, fade_s = tail.mixing_s + 0.5 * CROSSFADE_S, CROSSFADE_S
+    else:
+        reach_m = float(np.linalg.norm(np.subtract(source_m, listener_m)))
+        if room.kind == "ground":
+            reach_m = float(np.hypot(np.hypot(source_m[0] - listener_m[0], source_m[1] - listener_m[1]), source_m[2] + listener_m[2]))
+        stop_s, fade_s = response_duration_s(room, reach_m), 0.0
+    return image_response(room, source_m, listener_m, stop_s, fade_s, directivity, facing_deg, lowest_order)
+
+
+def tail_response(tail: Tail, directivity: str, rng: np.random.Generator) -> Float32[np.ndarray, "4 samples"]:
+    """The diffuse tail that a source of this directivity excites."""
+    shares = directivity_shares(directivity)
+    samples = int(max(tail.stop_s, tail.mixing_s + CROSSFADE_S) * SAMPLE_RATE_HZ) + 2
+    return tail_noise(tail, samples, rng, np.sqrt((1 - shares) ** 2 + shares**2 / 3))

@@ -73,8 +73,8 @@ def _fill_all(response, first, mixing, knot_samples, amplitude, pool, starts):  
             continue
         part = (begin - mixing) / knot_samples - knot
         for c in range(4):
+            at = (starts[c] + begin) % POOL_SAMPLES
             for b in range(7):
-                at = (starts[c, b] + begin) % POOL_SAMPLES
                 rise = amplitude[knot + 1, c, b] - amplitude[knot, c, b]
                 at_begin = np.float32(amplitude[knot, c, b] + np.float32(part) * rise)
                 _fill(response[c, begin:end], at_begin, np.float32(rise / knot_samples), pool[b, at : at + end - begin])
@@ -163,27 +163,18 @@ def _energy(room: Room, mixing_s: float, stop_s: float, knots: int, per_angle: i
     return out
 
 
-def add_tail(
-    response: Float32[np.ndarray, "4 samples"],
-    tail: Tail,
-    rng: np.random.Generator,
-    gain: Float32[np.ndarray, " columns"],
-    apart_from_band: int | None = None,
-) -> None:
-    """Add the tail to a response in place, fading in by a quarter sine over the crossfade around the mixing time.
+def tail_noise(tail: Tail, samples: int, rng: np.random.Generator, gain: Float32[np.ndarray, " columns"]) -> Float32[np.ndarray, "4 samples"]:
+    """The tail as a response of `samples`, fading in by a quarter sine over the crossfade around the mixing time.
 
     The noise is read from a fixed pool at a drawn place, a quarter of the pool apart for each channel, with drawn signs. `gain` is the source's
-    amplitude per band, the root mean square of its directivity over all directions. With `apart_from_band` the bands from that one on read another
-    part of the pool than they do without, for the same draw.
+    amplitude per band, the root mean square of its directivity over all directions.
     """
-    starts = np.tile(int(rng.integers(POOL_SAMPLES)) + np.arange(4)[:, None] * (POOL_SAMPLES // 4), (1, len(BAND_CENTRES_HZ)))
-    if apart_from_band is not None:
-        starts[:, apart_from_band:] += POOL_SAMPLES // 8
+    starts = int(rng.integers(POOL_SAMPLES)) + np.arange(4) * (POOL_SAMPLES // 4)
     signs = (2 * rng.integers(0, 2, 4) - 1).astype(np.float32)
     mixing, half_fade = tail.mixing_s * SAMPLE_RATE_HZ, 0.5 * CROSSFADE_S * SAMPLE_RATE_HZ
     first, faded = max(0, math.ceil(mixing - half_fade)), math.ceil(mixing + half_fade)
-    late = np.zeros_like(response)
+    late = np.zeros((4, samples), np.float32)
     knot_samples = (tail.stop_s - tail.mixing_s) * SAMPLE_RATE_HZ / (tail.amplitude.shape[0] - 1)
     _fill_all(late, first, mixing, knot_samples, tail.amplitude * (signs[:, None] * gain), _noise_pool(), starts)
-    late[:, first:faded] *= np.sin(0.25 * np.pi * ((np.arange(first, min(faded, late.shape[1])) - mixing) / half_fade + 1)).astype(np.float32)
-    response += late
+    late[:, first:faded] *= np.sin(0.25 * np.pi * ((np.arange(first, min(faded, samples)) - mixing) / half_fade + 1)).astype(np.float32)
+    return late
