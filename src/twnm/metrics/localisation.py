@@ -52,14 +52,15 @@ def clip_errors(heard: list[PlacedObject], truth: list[PlacedObject]) -> ClipErr
         angle_deg=angles[rows, columns],
         distance_relative=np.array([abs(found.distance_m - true.distance_m) / true.distance_m for true, found in pairs]),
         label_right=np.array([found.label == true.label for true, found in pairs]),
-        overlap=np.array([_overlap(found, true) for true, found in pairs]),
+        overlap=np.array([time_overlap(found, true) for true, found in pairs]),
     )
 
 
-def _overlap(first: PlacedObject, second: PlacedObject) -> float:
+def time_overlap(first: PlacedObject, second: PlacedObject) -> float:
+    """Intersection over union of the time spans; two equal moments overlap wholly."""
     shared = min(first.offset_s, second.offset_s) - max(first.onset_s, second.onset_s)
     union = max(first.offset_s, second.offset_s) - min(first.onset_s, second.onset_s)
-    return max(0.0, shared) / union
+    return max(0.0, shared) / union if union > 0 else 1.0
 
 
 def summarise(errors: list[ClipErrors]) -> dict[str, float]:

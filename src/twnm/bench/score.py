@@ -1,0 +1,162 @@
+"""The one scorer: deterministic, without a model, the same for every system, for training rewards and for results.
+
+An answer is right, wrong or unparseable; unparseable counts as wrong and is reported. Choices are right by letter, open numbers within their tolerance
+(20 degrees on the circle, 30 per cent of the true distance or duration, 0.3 s), open words if they are the same but for case, article and final dot.
+
+Grounded is an answer that is right and whose evidence is right too: every object of the item's evidence is matched by an object of its own in the
+reply's, with the same label, a direction within 20 degrees on the sphere, a distance within 30 per cent and onset and offset within 0.3 s. Objects with
+other labels do no harm, unless they stand in the place and time of a true one, and there must not be more objects of a label than the item's evidence has:
+who lists a dog in every direction, or every class in one, has not heard it. What is known to be in the scene is never held against a reply.
+
+A pair of twins (the same words about a recording and about its exact transform) is right if both answers are.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from twnm.ambisonics import angle_between_deg, unit_vector, wrap_deg
+from twnm.bench.replies import Unit, declared_answer, read_letter, read_number, same_text, tidy
+from twnm.errors import InputError
+from twnm.questions.answer import parse_output
+from twnm.questions.evidence import Heard, parse_evidence
+from twnm.questions.schema import Item
+
+SCORER_VERSION: Final = "twnm-1"
+ANGLE_TOLERANCE_DEG = 20.0
+RATIO_TOLERANCE = 0.3
+TIME_TOLERANCE_S = 0.3
+_ROUNDING = 1e-6  # a difference of exactly the tolerance is within it
+
+Outcome = Literal["right", "wrong", "unparseable"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """How a reply did: its outcome, what was read (a letter, a number, words; None if unparseable), and whether its evidence is right."""
+
+    outcome: Outcome
+    read: str | None
+    evidence_right: bool
+
+    @property
+    def right(self) -> bool:
+        """Whether the answer is right."""
+        return self.outcome == "right"
+
+    @property
+    def grounded(self) -> bool:
+        """Whether answer and evidence are both right."""
+        return self.right and self.evidence_right
+
+
+def score(item: Item, reply: str, evidence: str | None = None, scene: Sequence[Heard] = ()) -> Score:
+    """Score a reply to an item.
+
+    Args:
+        item: the question.
+        reply: the system's whole text; any text is allowed, and none makes this raise.
+        evidence: what it rests on, in the grammar of `twnm.questions.evidence`, if the system gives it apart from the reply; otherwise it is read from
+            `<evidence>...</evidence>` in the reply.
+        scene: everything heard in the scene, where that is known (`heard_of`).
+
+    Raises:
+        InputError: the evidence of the item itself is not in the grammar.
+    """
+    if item.form == "choice":
+        outcome, read = score_choice(reply, item.options, str(item.answer_letter))
+    elif item.answer_value is not None and item.unit is not None:
+        outcome, read = score_number(reply, item.answer_value, item.unit, str(item.tolerance))
+    else:
+        outcome, read = score_text(reply, item.answer_text)
+    given = parse_output(reply).evidence if evidence is None else evidence
+    return Score(outcome, read, evidence_right(item.heard, given, scene))
+
+
+def score_choice(reply: str, options: Sequence[str], answer_letter: str) -> tuple[Outcome, str | None]:
+    """The outcome of a reply to a multiple-choice question, and the letter that was read."""
+    answer = declared_answer(reply)
+    letter = None if answer is None else read_letter(answer, options)
+    return _outcome(letter, letter == answer_letter)
+
+
+def score_number(reply: str, value: float, unit: Unit, tolerance: str) -> tuple[Outcome, str | None]:
+    """The outcome of a reply to an open question for a number, and the number that was read, in the unit asked for.
+
+    `tolerance` is "20 deg" (on the circle), "30 %" (of the true value) or "0.3 s"; raises InputError for another.
+    """
+    answer = declared_answer(reply)
+    said = None if answer is None else read_number(answer, unit)
+    if tolerance == "20 deg":
+        off, allowed = abs(wrap_deg((said or 0.0) - value)), ANGLE_TOLERANCE_DEG
+    elif tolerance == "30 %":
+        off, allowed = abs((said or 0.0) - value), RATIO_TOLERANCE * abs(value)
+    elif tolerance == "0.3 s":
+        off, allowed = abs((said or 0.0) - value), TIME_TOLERANCE_S
+    else:
+        raise InputError(f"unknown tolerance {tolerance!r} of a number; allowed: 20 deg, 30 %, 0.3 s")
+    return _outcome(None if said is None else f"{said:g}", off <= allowed + _ROUNDING)
+
+
+def score_text(reply: str, answer_text: str) -> tuple[Outcome, str | None]:
+    """The outcome of a reply to an open question for words, and the words that were read."""
+    answer = declared_answer(reply)
+    return _outcome(answer, answer is not None and same_text(answer, tidy(answer_text)))
+
+
+def _outcome(read: str | None, right: bool) -> tuple[Outcome, str | None]:
+    return ("unparseable" if read is None else "right" if right else "wrong"), read
+
+
+def evidence_right(truth: Sequence[Heard], given: str | None, scene: Sequence[Heard] = ()) -> bool:
+    """Whether evidence (text in the grammar; None: there is none) has every true object within the tolerances; False for any other text.
+
+    Objects that match one of `scene` but none of `truth` are left out of account.
+    """
+    heard = None if given is None else parse_evidence(given.strip())
+    if heard is None:
+        return False
+    counted = [it for it in heard if any(_meets(true, it) for true in truth) or not any(_meets(real, it) for real in scene)]
+    labels = {it.label for it in truth}
+    if any(it.label not in labels and _close(true, it) for it in counted for true in truth):
+        return False
+    for label in labels:
+        true, found = ([it for it in side if it.label == label] for side in (truth, counted))
+        if len(true) != len(found) or not _all_matched(true, found):
+            return False
+    return True
+
+
+def _meets(true: Heard, heard: Heard) -> bool:
+    return true.label == heard.label and _close(true, heard)
+
+
+def _all_matched(truth: Sequence[Heard], heard: Sequence[Heard]) -> bool:
+    from scipy.optimize import linear_sum_assignment
+
+    close = np.array([[_close(true, found) for found in heard] for true in truth])
+    rows, columns = linear_sum_assignment(close, maximize=True)
+    return bool(close[rows, columns].all())
+
+
+def _close(true: Heard, heard: Heard) -> bool:
+    angle_deg = float(angle_between_deg(unit_vector(true.azimuth_deg, true.elevation_deg), unit_vector(heard.azimuth_deg, heard.elevation_deg)))
+    off_s = max(abs(heard.onset_s - true.onset_s), abs(heard.offset_s - true.offset_s))
+    near = abs(heard.distance_m - true.distance_m) <= RATIO_TOLERANCE * true.distance_m + _ROUNDING
+    return angle_deg <= ANGLE_TOLERANCE_DEG + _ROUNDING and near and off_s <= TIME_TOLERANCE_S + _ROUNDING
+
+
+def pairs_right(right: Mapping[str, bool], twins: Mapping[str, str | None]) -> dict[tuple[str, str], bool]:
+    """For every pair of twins that was answered, whether both answers are right. Pair accuracy is the mean of the values.
+
+    Args:
+        right: whether the answer is right, by `sample_id`.
+        twins: the `sample_id` of the twin, by `sample_id`; None without a twin. It is enough that one of two names the other.
+
+    Returns:
+        By the two ids in alphabetical order; a pair of which one was not asked is left out.
+    """
+    pairs = {(min(one, other), max(one, other)) for one, other in twins.items() if other is not None}
+    return {pair: right[pair[0]] and right[pair[1]] for pair in sorted(pairs) if pair[0] in right and pair[1] in right}
