@@ -57,12 +57,12 @@ def test_the_demo_says_that_sounds_are_procedural_marks_wrong_answers_and_writes
             chosen = right if item is made.items[0] else (right + 1) % len(options)
             return Answer(options[chosen], item.letters[chosen], write_evidence(heard_of(made.scene)), "because", 0.1)
 
-    def unreachable(console: Console) -> None:
+    def unreachable(name: str, console: Console) -> None:
         raise InputError("no network")
 
     monkeypatch.setattr(twnm.model.twnm, "load", lambda name: Half())
     monkeypatch.setattr(twnm.model.fetch, "get_all", lambda console: None)
-    monkeypatch.setattr("twnm.sounds.fetch.get_starter", unreachable)
+    monkeypatch.setattr("twnm.sounds.fetch.get_bank", unreachable)
     console, notes = Console(record=True, width=120, quiet=False), Console(record=True, width=120)
     demo.run_demo(tmp_path, console, notes)
     shown = console.export_text()

@@ -34,18 +34,19 @@ WANTED = (
     ("l2_relative_direction_between_objects", "l2_compare_object_distances"),
     ("l3_rotate_listener",),
 )
-RECIPE = Recipe(
-    name="demo",
-    events_min=3,
-    events_max=3,
-    length_m=(5.0, 8.0),
-    width_m=(4.0, 7.0),
-    rt60_s=(0.2, 0.4),
-    distance_m=(1.0, 3.5),
-    snr_db=(25.0, 30.0),
-    min_separation_deg=45.0,
-    anechoic_probability=0.0,
-    distinct_labels_probability=1.0,
+RECIPE = Recipe.of(
+    {
+        "name": "demo",
+        "events": (3, 3),
+        "distinct_labels_probability": 1.0,
+        "situation_probability": 0.0,
+        "places": {"shoebox": 1.0, "free": 0.0},
+        "room": {"length_m": (5.0, 8.0), "width_m": (4.0, 7.0), "rt60_s": (0.2, 0.4), "materials_probability": 0.0},
+        "sources": {"distance_m": (1.0, 3.5), "min_separation_deg": 45.0},
+        "motion": {"probability": 0.0},
+        "ambience": {"snr_db": (25.0, 30.0), "babble": 0.0, "recording": 0.0},
+        "microphone": {"probability": 0.0},
+    }
 )
 _SCENE_TRIES = 300
 
@@ -102,13 +103,13 @@ def run_demo(out: Path, console: Console, progress: Console) -> None:
 
 def open_sounds(progress: Console) -> Catalogue:
     """The user's sounds, after fetching the starter bank if there are none; the procedural ones, and a clear word about it, if that fails."""
-    from twnm.sounds.fetch import get_starter
+    from twnm.sounds.fetch import get_bank
     from twnm.sounds.folder import known_banks
 
     if not known_banks():
         progress.print("fetching the starter sounds, 45 MB, once ...")
         try:
-            progress.print(str(get_starter(progress)), soft_wrap=True, highlight=False)
+            progress.print(str(get_bank("starter", progress)), soft_wrap=True, highlight=False)
         except InputError as error:
             progress.print(Text(f"no recorded sounds: {error}"), soft_wrap=True)
     return load_catalogue()

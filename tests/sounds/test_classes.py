@@ -1,6 +1,6 @@
 """The vocabulary of classes."""
 
-from twnm.sounds.classes import ALIASES, CLASSES, SINGLE_SHOT, canonical, spoken
+from twnm.sounds.classes import ALIASES, CLASSES, canonical, spoken
 
 
 def test_spoken_forms_are_distinct_phrases_without_underscore_or_article() -> None:
@@ -11,11 +11,9 @@ def test_spoken_forms_are_distinct_phrases_without_underscore_or_article() -> No
     assert list(CLASSES) == sorted(CLASSES)
 
 
-def test_aliases_and_single_events_name_known_classes() -> None:
+def test_aliases_name_known_classes() -> None:
     assert set(ALIASES.values()) <= set(CLASSES)
     assert not set(ALIASES) & set(CLASSES)
-    assert set(SINGLE_SHOT) <= set(CLASSES)
-    assert all(0.05 < interval_s < 3 for interval_s in SINGLE_SHOT.values())
 
 
 def test_folder_names_of_other_collections_are_understood() -> None:

@@ -20,25 +20,34 @@ def sounds_list(*, sounds: Path | None = None) -> None:
     Parameters
     ----------
     sounds
-        Its folder; your own catalogue if absent.
+        Its folder; your own catalogue if absent: what was fetched and added, each bank with its place.
     """
-    from twnm.sounds.catalogue import summary
+    from twnm.sounds.catalogue import load_catalogue, summary
+    from twnm.sounds.folder import known_banks
 
-    Console().print(summary(open_sounds(sounds)))
+    lines: list[str] = []
+    with working("opening the sounds"):
+        catalogue = load_catalogue(sounds, lines)
+    lines += [f"{name}: {place}" for name, place in known_banks().items()] if sounds is None else []
+    console = Console()
+    console.print(summary(catalogue))
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 @sounds_app.command(name="get")
-def sounds_get(bank: Literal["starter"] = "starter") -> None:
-    """Fetch the starter bank: 325 recordings of 28 classes, 45 MB, once.
+def sounds_get(bank: Literal["starter", "debian"] = "starter") -> None:
+    """Fetch a bank of recordings, package by package; stopped and run again it goes on.
 
     Parameters
     ----------
     bank
-        Which bank; there is one.
+        starter: 325 clips of 28 classes, 45 MB of downloads. debian: 1,235 clips of 36 classes, 2.6 GB of
+        downloads.
     """
-    from twnm.sounds.fetch import get_starter
+    from twnm.sounds.fetch import get_bank
 
-    print(get_starter(notes()))
+    print(get_bank(bank, notes()))
 
 
 @sounds_app.command(name="add")
@@ -48,7 +57,8 @@ def sounds_add(folder: Path) -> None:
     Parameters
     ----------
     folder
-        Holds one folder of audio files per class, or manifest.json. It stays where it is.
+        One folder of audio files per class, FSD50K, ESC-50, LibriSpeech, LibriTTS-R (or a part of one), or a folder with manifest.json. It stays
+        where it is.
     """
     from twnm.sounds.folder import add_folder
 

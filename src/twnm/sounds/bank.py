@@ -1,81 +1,60 @@
-"""Reading a sound bank from disk: a folder with `manifest.json`, or one folder of audio files per class.
+"""Reading a sound bank from disk: `manifest.json`, a published collection as it was unpacked, or one folder of audio files per class.
 
 `manifest.json` is a list of objects: `file` (relative path), `cls`, `package`, `version`, `source` (path inside the package), `speaker` (speech only,
 or null), `dur` (seconds), `yamnet_ok` (true: an AudioSet tagger agrees with the class; null: not checked), optionally `licence`.
-Without it, `dog/a.wav` is a clip of the class `dog` (names of FSD50K and ESC-50 are understood, see `classes.ALIASES`), and a folder below a speech
+The collections are FSD50K, ESC-50, LibriSpeech and LibriTTS-R (`fsd50k`, `esc50`, `libri`), whole or one subset of them.
+Otherwise `dog/a.wav` is a clip of the class `dog` (names of other collections are understood, see `classes.ALIASES`), and a folder below a speech
 class is a speaker: `female_speech/anna/01.wav`. Only headers are read here.
 """
 
-import hashlib
 import itertools
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-import soundfile
-
 from twnm.errors import InputError
 from twnm.sounds.classes import canonical
+from twnm.sounds.entry import AUDIO_SUFFIXES, Entry, entry_of, fingerprint
+from twnm.sounds.esc50 import read_esc50
+from twnm.sounds.fsd50k import read_fsd50k
+from twnm.sounds.libri import read_libri
 
-AUDIO_SUFFIXES: Final = frozenset({".wav", ".flac", ".ogg", ".oga", ".mp3", ".aiff", ".aif"})
 MANIFEST_NAME: Final = "manifest.json"
 _WEAK_WEIGHT: Final = 0.3
-_EDGE_BYTES: Final = 16_384
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One audio file of a bank. `content` is equal for two files exactly if they hold the same recording (see `fingerprint`)."""
-
-    file: Path
-    name: str
-    label: str
-    package: str
-    source: str
-    licence: str
-    speaker: str | None
-    duration_s: float
-    weight: float
-    content: str
-
-
-def read_bank(folder: Path) -> list[Entry]:
+def read_bank(folder: Path, notes: list[str] | None = None) -> list[Entry]:
     """Give the audio files of a bank, sorted by name.
 
+    Args:
+        folder: the bank.
+        notes: gets a line for each thing about the bank that a user should know, as how many clips of a collection have no class here.
+
     Raises:
-        InputError: the folder, its manifest or one of its files is missing or unreadable, or the folder holds no clip.
+        InputError: the folder, its tables or one of its files is missing or unreadable, or the folder holds no clip.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; give a folder with {MANIFEST_NAME} or with one folder of audio files per class")
-    read = _from_manifest if (folder / MANIFEST_NAME).is_file() else _from_class_folders
-    entries = sorted(read(folder), key=lambda entry: entry.name)
+    entries = sorted(_read(folder, [] if notes is None else notes), key=lambda entry: entry.name)
     if not entries:
-        raise InputError(f"{folder} holds no clips; expected {MANIFEST_NAME} or one folder of audio files per class, as dog/a.wav")
+        raise InputError(
+            f"{folder} holds no clips; expected {MANIFEST_NAME}, FSD50K, ESC-50, LibriSpeech, LibriTTS-R, or one folder of audio files per class, as dog/a.wav"
+        )
     repeated = {first.name for first, second in itertools.pairwise(entries) if first.name == second.name}
     if repeated:
         raise InputError(f"{folder / MANIFEST_NAME} lists {sorted(repeated)[0]} more than once; each file may stand there once")
     return entries
 
 
-def fingerprint(file: Path) -> str:
-    """Identify a recording without decoding it: a FLAC's MD5 of its samples, else a hash of the file's size and its first and last 16 kB.
-
-    Raises:
-        InputError: the file is missing or unreadable.
-    """
-    try:
-        with file.open("rb") as stream:
-            head = stream.read(_EDGE_BYTES)
-            size = file.stat().st_size
-            stream.seek(max(0, size - _EDGE_BYTES))
-            tail = stream.read()
-    except OSError as error:
-        raise InputError(f"the clip {file} cannot be read ({error.strerror}); restore it or remove it from the sound bank") from error
-    if head[:4] == b"fLaC" and any(head[26:42]):
-        return f"flac-md5:{head[26:42].hex()}"
-    return f"edges:{hashlib.sha256(str(size).encode() + head + tail).hexdigest()}"
+def _read(folder: Path, notes: list[str]) -> list[Entry]:
+    if (folder / MANIFEST_NAME).is_file():
+        return list(_from_manifest(folder))
+    for read_collection in (read_fsd50k, read_esc50, read_libri):
+        entries = read_collection(folder, notes)
+        if entries is not None:
+            return entries
+    return list(_from_class_folders(folder))
 
 
 def _from_manifest(folder: Path) -> Iterator[Entry]:
@@ -119,20 +98,5 @@ def _from_class_folders(folder: Path) -> Iterator[Entry]:
         if file.suffix.lower() not in AUDIO_SUFFIXES or not file.is_file() or len(name.parts) < 2 or any(part.startswith(".") for part in name.parts):
             continue
         label = canonical(name.parts[0])
-        speaks = label.endswith("speech") and len(name.parts) > 2
-        try:
-            duration_s = soundfile.info(file).duration
-        except soundfile.LibsndfileError as error:
-            raise InputError(f"the clip {file} cannot be read ({error.error_string.rstrip('.')}); repair or remove it") from error
-        yield Entry(
-            file=file,
-            name=name.as_posix(),
-            label=label,
-            package=folder.name,
-            source=name.as_posix(),
-            licence=f"as given by the owner of {folder.name}",
-            speaker=f"{folder.name}:{name.parts[1]}" if speaks else None,
-            duration_s=duration_s,
-            weight=1.0,
-            content=fingerprint(file),
-        )
+        speaker = f"{folder.name}:{name.parts[1]}" if label.endswith("speech") and len(name.parts) > 2 else None
+        yield entry_of(file, folder, label, folder.name, name.as_posix(), f"as given by the owner of {folder.name}", speaker)

@@ -21,8 +21,9 @@ from twnm.errors import InputError
 from twnm.files import CHECKSUMS_NAME, verify_checksums
 from twnm.sounds import folder as registry
 from twnm.sounds import procedural
-from twnm.sounds.bank import Entry, read_bank
+from twnm.sounds.bank import read_bank
 from twnm.sounds.conditioning import condition
+from twnm.sounds.entry import Entry
 from twnm.sounds.splits import SPLITS, Recording, assign_splits
 
 if TYPE_CHECKING:
@@ -153,22 +154,23 @@ class Catalogue:
         return read_mono(file)
 
 
-def load_catalogue(folder: Path | str | None = None) -> Catalogue:
+def load_catalogue(folder: Path | str | None = None, notes: list[str] | None = None) -> Catalogue:
     """Open a sound bank.
 
     Args:
-        folder: a folder with `manifest.json` or one folder per class; None opens what the user has: the starter bank and the added folders of
-            the cache, or the procedural bank if there are none.
+        folder: a sound bank of any layout that `bank` reads; None opens what the user has: the fetched banks (starter, debian) and the added
+            folders of the cache, or the procedural bank if there are none.
+        notes: gets what `bank.read_bank` notes about the banks, as how many clips of a collection have no class here.
 
     Raises:
         InputError: the folder is no sound bank, or a file of it is missing or unreadable.
     """
     if folder is not None:
-        return _from_entries({"": read_bank(Path(folder))})
+        return _from_entries({"": read_bank(Path(folder), notes)})
     banks = registry.known_banks()
     if not banks:
         return Catalogue(Clip(**row) for row in procedural.clip_rows())
-    return _from_entries({f"{name}:": read_bank(path) for name, path in banks.items()})
+    return _from_entries({f"{name}:": read_bank(path, notes) for name, path in banks.items()})
 
 
 def _from_entries(banks: Mapping[str, Sequence[Entry]]) -> Catalogue:
@@ -221,8 +223,9 @@ def summary(catalogue: Catalogue) -> "Table":
     for label in catalogue.labels:
         clips = catalogue.of(label)
         counts = [str(sum(clip.split == name for clip in clips)) for name in SPLITS]
-        packages = ", ".join(sorted({clip.package for clip in clips}))
-        table.add_row(label, *counts, packages, "yes" if any(clip.procedural for clip in clips) else "")
+        packages = sorted({clip.package for clip in clips})
+        named = ", ".join(packages[:3]) + (f" and {len(packages) - 3} more" if len(packages) > 3 else "")
+        table.add_row(label, *counts, named, "yes" if any(clip.procedural for clip in clips) else "")
     return table
 
 

@@ -1,4 +1,4 @@
-"""The sound classes: their names in files, their names in questions, and which are single events.
+"""The sound classes: their names in files, their names in questions, and what other collections call them.
 
 A label is the name of a class folder of a sound bank (`male_speech`); its spoken form is a short noun phrase without article that reads well in a
 question ("Where is the male speech relative to the dog?") and names no two classes at once.
@@ -51,27 +51,16 @@ _SPOKEN: Final[Mapping[str, str]] = MappingProxyType(
 
 CLASSES: Final[tuple[str, ...]] = tuple(sorted(_SPOKEN))
 
-SINGLE_SHOT: Final[Mapping[str, float]] = MappingProxyType(
-    {
-        "coins": 0.8,
-        "drums": 0.5,
-        "footsteps": 0.55,
-        "gunshot": 0.9,
-        "hammering": 0.6,
-        "keyboard_typing": 0.2,
-        "wood_chopping": 1.2,
-    }
-)
-"""Classes whose clips are often one event, with the typical time in seconds from one onset to the next when the event is repeated."""
-
 ALIASES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "airplane": "aircraft",
         "helicopter": "aircraft",
         "aircraft_engine": "aircraft",
+        "fixed_wing_aircraft_and_airplane": "aircraft",
         "alarm": "alarm_phone",
         "clock_alarm": "alarm_phone",
         "ringtone": "alarm_phone",
+        "siren": "alarm_phone",
         "telephone": "alarm_phone",
         "bark": "dog",
         "dog_bark": "dog",
@@ -81,6 +70,7 @@ ALIASES: Final[Mapping[str, str]] = MappingProxyType(
         "bird": "bird_song",
         "bird_vocalization_and_bird_call_and_bird_song": "bird_song",
         "chirping_birds": "bird_song",
+        "chirp_and_tweet": "bird_song",
         "hen": "chicken",
         "rooster": "chicken",
         "chicken_and_rooster": "chicken",
@@ -89,11 +79,17 @@ ALIASES: Final[Mapping[str, str]] = MappingProxyType(
         "moo": "cow",
         "door_wood_creaks": "door",
         "door_wood_knock": "door",
+        "knock": "door",
+        "sliding_door": "door",
         "slam": "door",
         "drum": "drums",
         "drum_kit": "drums",
         "snare_drum": "drums",
+        "bass_drum": "drums",
+        "tabla": "drums",
         "idling": "engine",
+        "accelerating_and_revving_and_vroom": "engine",
+        "engine_starting": "engine",
         "motorcycle": "engine",
         "fireworks": "explosion",
         "boom": "explosion",
@@ -105,7 +101,9 @@ ALIASES: Final[Mapping[str, str]] = MappingProxyType(
         "walk_and_footsteps": "footsteps",
         "shatter": "glass_breaking",
         "acoustic_guitar": "guitar",
+        "bass_guitar": "guitar",
         "electric_guitar": "guitar",
+        "strum": "guitar",
         "gunshot_and_gunfire": "gunshot",
         "hammer": "hammering",
         "car_horn": "horn",
@@ -113,10 +111,17 @@ ALIASES: Final[Mapping[str, str]] = MappingProxyType(
         "computer_keyboard": "keyboard_typing",
         "typing": "keyboard_typing",
         "laughing": "laughter",
+        "chuckle_and_chortle": "laughter",
+        "giggle": "laughter",
         "oink": "pig",
         "raindrop": "rain",
         "stream": "running_water",
         "pouring_water": "running_water",
+        "pour": "running_water",
+        "trickle_and_dribble": "running_water",
+        "fill_with_liquid": "running_water",
+        "bathtub_filling_or_washing": "running_water",
+        "sink_filling_or_washing": "running_water",
         "water_tap_and_faucet": "running_water",
         "hand_saw": "sawing",
         "screaming": "scream_pain",
@@ -124,16 +129,17 @@ ALIASES: Final[Mapping[str, str]] = MappingProxyType(
         "sheep": "sheep_goat",
         "thunderstorm": "thunder",
         "rail_transport": "train",
+        "subway_and_metro_and_underground": "train",
         "splash_and_splatter": "water_splash",
         "chop": "wood_chopping",
     }
 )
-"""Folder names of other collections (FSD50K, ESC-50), in lower case with underscores, and the class each means here."""
+"""Names in other collections (FSD50K, ESC-50), in lower case with underscores and without parentheses, and the class each means here."""
 
 
 def canonical(name: str) -> str:
-    """Give the label a folder name stands for: lower case, underscores, aliases resolved; an unknown name is a class of its own."""
-    folded = name.strip().lower().replace("-", "_").replace(" ", "_")
+    """Give the label a name stands for: lower case, underscores, no parentheses, aliases resolved; an unknown name is a class of its own."""
+    folded = name.strip().lower().replace("-", "_").replace(" ", "_").replace("(", "").replace(")", "")
     return ALIASES.get(folded, folded)
 
 

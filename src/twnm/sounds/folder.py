@@ -1,4 +1,4 @@
-"""The sound banks a user has: the starter bank in the cache, and folders of his own that he added.
+"""The sound banks a user has: those fetched into the cache (starter, debian), and folders of his own that he added.
 
 Added folders stay where they are; the cache keeps `sounds/added.json`, a list of names, absolute paths and the hash of the contents when added.
 """
@@ -14,23 +14,25 @@ from typing import Final
 
 from twnm.errors import InputError
 from twnm.files import atomic_write, cache_dir
-from twnm.sounds.bank import MANIFEST_NAME, Entry, read_bank
+from twnm.sounds.bank import MANIFEST_NAME, read_bank
+from twnm.sounds.entry import Entry
+from twnm.sounds.lists import BANKS
 
-STARTER: Final = "starter"
 _REGISTRY: Final = "added.json"
 
 
 @dataclass(frozen=True)
 class AddedFolder:
-    """What adding a folder found: the bank's name, its place and how many clips each class has."""
+    """What adding a folder found: the bank's name, its place, how many clips each class has, and what `read_bank` notes."""
 
     name: str
     path: Path
     counts: Mapping[str, int]
+    notes: tuple[str, ...]
 
     def __str__(self) -> str:
-        """One line for the terminal."""
-        return f"{self.name}: {sum(self.counts.values())} clips, {len(self.counts)} classes ({self.path})"
+        """Lines for the terminal."""
+        return "\n".join([*self.notes, f"{self.name}: {sum(self.counts.values())} clips, {len(self.counts)} classes ({self.path})"])
 
 
 def sounds_dir() -> Path:
@@ -40,18 +42,18 @@ def sounds_dir() -> Path:
     return folder
 
 
-def starter_dir() -> Path:
-    """Give the folder of the starter bank, whether it has been fetched or not."""
-    return sounds_dir() / STARTER
+def bank_dir(name: str) -> Path:
+    """Give the folder of the bank "starter" or "debian", whether it has been fetched or not."""
+    return sounds_dir() / name
 
 
 def known_banks() -> dict[str, Path]:
-    """Give the folders of all banks of the user by name: the starter bank if it has been fetched, then the added ones.
+    """Give the folders of all banks of the user by name: those that have been fetched, then the added ones.
 
     Raises:
         InputError: an added folder has been moved or removed.
     """
-    banks = {STARTER: starter_dir()} if (starter_dir() / MANIFEST_NAME).is_file() else {}
+    banks = {name: bank_dir(name) for name in BANKS if (bank_dir(name) / MANIFEST_NAME).is_file()}
     for row in _read_registry():
         path = Path(row["path"])
         if not path.is_dir():
@@ -64,20 +66,21 @@ def add_folder(folder: Path | str) -> AddedFolder:
     """Add a folder of sounds to the user's banks; adding it again reads it again.
 
     Args:
-        folder: holds `manifest.json`, or one folder of audio files per class.
+        folder: a sound bank of any layout that `bank` reads.
 
     Raises:
         InputError: it is no sound bank, or a file of it is missing or unreadable.
     """
     path = Path(folder).expanduser().resolve()
-    entries = read_bank(path)
+    notes: list[str] = []
+    entries = read_bank(path, notes)
     rows = _read_registry()
     others = [row for row in rows if row["path"] != str(path)]
     name = next((row["name"] for row in rows if row["path"] == str(path)), None) or _new_name(path, {row["name"] for row in others})
     rows = [*others, {"name": name, "path": str(path), "digest": _digest(entries)}]
     with atomic_write(sounds_dir() / _REGISTRY) as temporary:
         temporary.write_text(json.dumps(sorted(rows, key=lambda row: row["name"]), indent=1) + "\n", encoding="utf-8")
-    return AddedFolder(name, path, Counter(entry.label for entry in entries))
+    return AddedFolder(name, path, Counter(entry.label for entry in entries), tuple(notes))
 
 
 def changed_folders(files: Iterable[Path]) -> list[str]:
@@ -90,7 +93,7 @@ def changed_folders(files: Iterable[Path]) -> list[str]:
 def _new_name(path: Path, taken: set[str]) -> str:
     base = re.sub(r"[^a-z0-9_-]+", "-", path.name.lower()).strip("-") or "folder"
     candidates = (base if number == 1 else f"{base}-{number}" for number in range(1, len(taken) + 3))
-    return next(name for name in candidates if name not in {*taken, STARTER, "procedural"})
+    return next(name for name in candidates if name not in {*taken, *BANKS, "procedural"})
 
 
 def _digest(entries: list[Entry]) -> str:
