@@ -11,11 +11,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 from scipy import fft
 
 from twnm.audio import SAMPLE_RATE_HZ
-from twnm.scene import BAND_CENTRES_HZ, Room, speed_of_sound_m_s
+from twnm.scene import BAND_CENTRES_HZ, Position, Room, speed_of_sound_m_s
 from twnm.simulate.images import air_neper_per_m, band_hats
 from twnm.simulate.kernels import COLUMNS, kernel
 from twnm.simulate.rooms import eyring_per_m
@@ -109,57 +109,69 @@ def _lattice(weights, energy, decay, scatter_per_m, out, pooled):  # type: ignor
 
 def tail_of(room: Room, mixing_s: float, stop_s: float) -> Tail:
     """The tail of a shoebox room from `mixing_s` to `stop_s`: specular until the mixing time, with the room's scattering afterwards."""
+    assert room.size_m is not None and room.absorption is not None
     knots = max(KNOTS, math.ceil((stop_s - mixing_s) * SAMPLE_RATE_HZ / MOST_KNOT_SAMPLES) + 1)
-    return Tail(mixing_s, stop_s, np.sqrt(_energy(room, mixing_s, stop_s, knots)))
+    air = np.array(air_neper_per_m(room.temperature_c, room.humidity_percent))
+    energy = _energy(room.size_m, np.array(room.absorption), air, room.speed_of_sound_m_s, room.scattering, mixing_s, stop_s, knots)
+    return Tail(mixing_s, stop_s, np.sqrt(energy))
 
 
-def expected_rt60_s(room: Room) -> tuple[float, ...]:
+def expected_rt60_s(
+    size_m: Position, absorption: Float[np.ndarray, "6 bands"], scattering: float, temperature_c: float = 20.0, humidity_percent: float = 50.0
+) -> Float[np.ndarray, " bands"]:
     """Reverberation time per octave band, seconds, of the mean response of a shoebox: T30 of Schroeder's integral over its expected energy.
 
-    The room's own `rt60_s` is not used. This, rather than Eyring's formula, is what is heard: images are specular until the mixing time, and a room
-    whose walls differ decays more slowly than its mean absorption says.
+    This, rather than Eyring's formula, is what is heard: images are specular until the mixing time, and a room whose walls differ decays more slowly
+    than its mean absorption says.
     """
-    assert room.size_m is not None and room.absorption is not None and room.volume_m3 is not None
-    speed_m_s = room.speed_of_sound_m_s
-    loss_per_m = eyring_per_m(room.size_m, np.array(room.absorption)) + np.array(air_neper_per_m(room.temperature_c, room.humidity_percent))
-    mixing_s = mixing_time_s(room.volume_m3, speed_m_s)
-    stop_s = mixing_s + 1.5 * math.log(1e6) / (speed_m_s * float(loss_per_m.min()))
-    specular = room.model_copy(update={"scattering": 0.0})
-    parts = ((specular, 0.0, mixing_s, EARLY_KNOTS), (room, mixing_s, stop_s, LATE_KNOTS))
-    energy = np.concatenate([_energy(*part, EXPECTED_DIRECTIONS)[:, 0, : len(BAND_CENTRES_HZ)] for part in parts]).astype(float)
+    speed_m_s = speed_of_sound_m_s(temperature_c)
+    air = np.array(air_neper_per_m(temperature_c, humidity_percent))
+    mixing_s = mixing_time_s(math.prod(size_m), speed_m_s)
+    stop_s = mixing_s + 1.5 * math.log(1e6) / (speed_m_s * float((eyring_per_m(size_m, absorption) + air).min()))
+    early = _energy(size_m, absorption, air, speed_m_s, 0.0, 0.0, mixing_s, EARLY_KNOTS, EXPECTED_DIRECTIONS)
+    late = _energy(size_m, absorption, air, speed_m_s, scattering, mixing_s, stop_s, LATE_KNOTS, EXPECTED_DIRECTIONS)
+    energy = np.concatenate([early, late])[:, 0, : len(BAND_CENTRES_HZ)].astype(float)
     times_s = np.concatenate([np.linspace(0.0, mixing_s, EARLY_KNOTS), np.linspace(mixing_s, stop_s, LATE_KNOTS)])
     areas = 0.5 * (energy[1:] + energy[:-1]) * np.diff(times_s)[:, None]
     left = np.cumsum(areas[::-1], axis=0)[::-1]
     level_db = 10 * np.log10(left / left[0] + 1e-30)
-    out = []
-    for band in range(level_db.shape[1]):
-        fitted = (level_db[:, band] <= -5) & (level_db[:, band] >= -35)
-        out.append(round(float(-60 / np.polyfit(times_s[:-1][fitted], level_db[fitted, band], 1)[0]), 5))
-    return tuple(out)
+    fitted = ((level_db <= -5) & (level_db >= -35)).astype(float)
+    weights = fitted / fitted.sum(axis=0)
+    time_off_s = times_s[:-1, None] - (weights * times_s[:-1, None]).sum(axis=0)
+    return np.asarray(-60 * (weights * time_off_s**2).sum(axis=0) / (weights * time_off_s * level_db).sum(axis=0))
 
 
-def _energy(room: Room, mixing_s: float, stop_s: float, knots: int, per_angle: int = DIRECTIONS) -> Float32[np.ndarray, "knots 4 columns"]:
-    """Energy per sample at equally spaced times."""
-    assert room.size_m is not None and room.absorption is not None
-    size_m, walls = np.array(room.size_m), np.array(room.absorption)
-    speed_m_s, air = room.speed_of_sound_m_s, np.array(air_neper_per_m(room.temperature_c, room.humidity_percent))
+def _energy(
+    size_m: Position,
+    absorption: Float[np.ndarray, "6 bands"],
+    air_per_m: Float[np.ndarray, " bands"],
+    speed_m_s: float,
+    scattering: float,
+    start_s: float,
+    stop_s: float,
+    knots: int,
+    per_angle: int = DIRECTIONS,
+) -> Float32[np.ndarray, "knots 4 columns"]:
+    """Energy per sample at equally spaced times, of images that are specular until `start_s` and scattered afterwards."""
+    sides_m = np.array(size_m)
     directions, weights = _octant(per_angle)
-    step_m = speed_m_s * (stop_s - mixing_s) / (knots - 1)
-    wall_loss = -0.5 * np.log(1 - np.minimum(walls, 0.999)).reshape(3, 2, -1).sum(axis=1)  # -ln(beta0 beta1) of each axis
-    loss_per_m = (wall_loss / size_m[:, None]).astype(np.float32)[:, :, None]
-    per_m = loss_per_m[0] * directions[0] + loss_per_m[1] * directions[1] + loss_per_m[2] * directions[2] + air[:, None].astype(np.float32)
-    hits_per_m = np.sum((1 / size_m).astype(np.float32)[:, None] * directions, axis=0)
-    scatter_per_m = np.float32(-math.log(1 - min(room.scattering, 0.99))) * hits_per_m
-    energy = np.exp(np.float32(-speed_m_s * mixing_s) * per_m)
+    step_m = speed_m_s * (stop_s - start_s) / (knots - 1)
+    wall_loss = -0.5 * np.log(1 - np.minimum(absorption, 0.999)).reshape(3, 2, -1).sum(axis=1)  # -ln(beta0 beta1) of each axis
+    loss_per_m = (wall_loss / sides_m[:, None]).astype(np.float32)[:, :, None]
+    per_m = loss_per_m[0] * directions[0] + loss_per_m[1] * directions[1] + loss_per_m[2] * directions[2] + air_per_m[:, None].astype(np.float32)
+    hits_per_m = np.sum((1 / sides_m).astype(np.float32)[:, None] * directions, axis=0)
+    scatter_per_m = np.float32(-math.log(1 - min(scattering, 0.99))) * hits_per_m
+    energy = np.exp(np.float32(-speed_m_s * start_s) * per_m)
     decay = np.exp(np.float32(-step_m) * (per_m + scatter_per_m))
     out, pooled = np.zeros((knots, 4, COLUMNS), np.float32), np.zeros((knots, COLUMNS), np.float32)
     _lattice(weights, energy, decay, scatter_per_m, out, pooled)
-    pool_step = np.pad(np.exp(-step_m * (eyring_per_m(room.size_m, walls) + air)), (0, COLUMNS - air.size))
-    pool = np.zeros((knots, COLUMNS))
-    for knot in range(1, knots):
-        pool[knot] = pool[knot - 1] * pool_step + 0.5 * step_m * (pooled[knot - 1] * pool_step + pooled[knot])
-    out += (pool[:, None] * np.array([1, 1 / 3, 1 / 3, 1 / 3])[:, None]).astype(np.float32)
-    out *= np.float32(speed_m_s / math.prod(room.size_m) / SAMPLE_RATE_HZ)
+    if scattering:
+        pool_step = np.pad(np.exp(-step_m * (eyring_per_m(size_m, absorption) + air_per_m)), (0, COLUMNS - air_per_m.size))
+        pool = np.zeros((knots, COLUMNS))
+        for knot in range(1, knots):
+            pool[knot] = pool[knot - 1] * pool_step + 0.5 * step_m * (pooled[knot - 1] * pool_step + pooled[knot])
+        out += (pool[:, None] * np.array([1, 1 / 3, 1 / 3, 1 / 3])[:, None]).astype(np.float32)
+    out *= np.float32(speed_m_s / math.prod(size_m) / SAMPLE_RATE_HZ)
     return out
 
 
