@@ -90,6 +90,7 @@ IMPOSSIBLE = [
     ("events.0.path.1.time_s", 0.0, "the times of its path must increase"),
     ("events.0.path", [], "at least 1 item"),
     ("events.0.label", "", "at least 1 character"),
+    ("events.0.clips", ["another.flac"], "clips needs one clip for each of clip_starts_s, the first of them"),
     ("events.0.onset_s", -0.1, "greater than or equal to 0"),
     ("room.size_m", None, "a shoebox room needs size_m, absorption and rt60_s"),
     ("room.rt60_s", None, "a shoebox room needs size_m, absorption and rt60_s"),

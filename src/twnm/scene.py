@@ -109,6 +109,8 @@ def _check_increasing(name: str, path: Any) -> None:
 
 
 def _along(path: Any, times_s: Float[np.ndarray, " times"]) -> Float[np.ndarray, "times 3"]:
+    if len(path) == 1:
+        return np.full((times_s.size, 3), path[0].position_m)
     knots = np.array([point.time_s for point in path])
     places = np.array([point.position_m for point in path])
     return np.stack([np.interp(times_s, knots, places[:, axis]) for axis in range(3)], axis=-1)
@@ -147,6 +149,18 @@ class Listener(_Model):
         return np.interp(times_s, [pose.time_s for pose in self.path], [pose.yaw_deg for pose in self.path])
 
 
+def nearest_approach_m(path: Any, listener: Listener) -> float:
+    """The smallest distance at any time, metres, between a source with these waypoints and the listener: both move on straight lines between theirs."""
+    if len(path) == 1 and not listener.path:
+        return math.dist(path[0].position_m, listener.position_m)
+    times_s = np.array(sorted({point.time_s for points in (path, listener.path) for point in points}))
+    apart = _along(path, times_s) - listener.position_at(times_s)
+    first, step = apart[:-1], np.diff(apart, axis=0)
+    part = np.clip(-(first * step).sum(axis=1) / np.maximum((step**2).sum(axis=1), 1e-12), 0.0, 1.0)
+    between = np.linalg.norm(first + part[:, None] * step, axis=1)
+    return float(min(between.min(initial=np.inf), np.linalg.norm(apart, axis=1).min()))
+
+
 class Event(_Model):
     """One sound. `level_db` is the level of its active parts at 1 m in front of it in the free field, dB re full scale."""
 
@@ -160,6 +174,9 @@ class Event(_Model):
     clip_starts_s: tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...] = Field(
         default=(0.0,), description="times within the event at which the dry clip is played"
     )
+    clips: tuple[str, ...] = Field(
+        default=(), description="what is played at each of these times, `clip` first, as the steps of one walker; empty: `clip` always"
+    )
     level_db: Finite = -30.0
     directivity: Directivity = "omni"
     facing_deg: Finite = Field(default=0.0, description="where the source's front points: azimuth in the room's frame, horizontally")
@@ -171,6 +188,8 @@ class Event(_Model):
     def _ordered(self) -> "Event":
         if self.offset_s <= self.onset_s:
             raise ValueError(f"event {self.label!r}: offset {self.offset_s} s is not after its onset {self.onset_s} s")
+        if self.clips and (len(self.clips) != len(self.clip_starts_s) or self.clips[0] != self.clip):
+            raise ValueError(f"event {self.label!r}: clips needs one clip for each of clip_starts_s, the first of them {self.clip!r}")
         _check_increasing(f"event {self.label!r}", self.path)
         return self
 
@@ -266,11 +285,7 @@ class Scene(_Model):
         return self
 
     def _check_distance(self, event: Event) -> None:
-        times_s = np.zeros(1)
-        if event.moving or self.listener.moving:
-            knots = [point.time_s for path in (event.path, self.listener.path) for point in path]
-            times_s = np.union1d(np.arange(0.0, self.duration_s, 0.02), knots)
-        distance_m = float(np.linalg.norm(event.position_at(times_s) - self.listener.position_at(times_s), axis=-1).min())
+        distance_m = nearest_approach_m(event.path, self.listener)
         if distance_m < MIN_DISTANCE_M - 1e-9:
             raise ValueError(f"{event.label!r} comes within {distance_m:.2f} m of the microphone; at least {MIN_DISTANCE_M} m is needed")
 
@@ -325,7 +340,9 @@ class Scene(_Model):
 
     def received_db(self, event: Event) -> float:
         """Level of the direct sound at the listener in the middle of the event, dB re full scale, by the inverse distance law; as if it faced the listener."""
-        return event.level_db - 20 * float(np.log10(max(self.place(event)[2], 1e-3)))
+        middle_s = np.array([0.5 * (event.onset_s + event.offset_s)])
+        distance_m = math.dist(event.position_at(middle_s)[0], self.listener.position_at(middle_s)[0])
+        return event.level_db - 20 * math.log10(max(distance_m, 1e-3))
 
     def audibility_db(self, event: Event) -> float:
         """Level of the event's direct sound over the ambience, dB."""

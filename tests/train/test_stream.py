@@ -89,7 +89,7 @@ def test_a_scene_is_the_same_whatever_the_size_of_the_chunks() -> None:
 
 @pytest.mark.usefixtures("_loudness")
 def test_features_and_truth_of_a_rendered_scene_agree_on_the_direction() -> None:
-    maker = ChunkMaker(StreamSpec("", "anechoic", "val", 5, 6, CLASSES))
+    maker = ChunkMaker(StreamSpec("", "anechoic", "val", 9, 6, CLASSES))
     chunk = maker.make(0)
     angles = []
     for row in np.flatnonzero(chunk.targets["present"].sum(axis=1) == 1):

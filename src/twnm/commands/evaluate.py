@@ -27,7 +27,7 @@ def evaluate(
     seed
         Of the scenes.
     recipe
-        indoor, anechoic or benchmark.
+        A built-in recipe (benchmark, indoor, outdoor, reverberant, moving, anechoic), or a file of your own that ends in .toml.
     workers
         Processes; the figures do not depend on it.
     json

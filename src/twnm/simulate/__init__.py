@@ -5,6 +5,7 @@
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,7 @@ __all__ = ["simulate"]
 
 
 def simulate(
-    recipe: "str | Recipe" = "indoor",
+    recipe: "str | Path | Recipe" = "indoor",
     seed: int = 0,
     catalogue: "Catalogue | None" = None,
     start: int = 0,
@@ -29,13 +30,15 @@ def simulate(
 ) -> Iterator[tuple[Float32[np.ndarray, "4 samples"], Scene]]:
     """Draw and render scenes `start`, `start + 1`, ... of a seed; endlessly when `count` is None.
 
-    `catalogue` None opens what the user has (`twnm.sounds.load_catalogue`). Yields AmbiX audio at 24 kHz and the scene that describes it.
-    Raises InputError for an unknown recipe or split.
+    `recipe`: the name of a built-in one, a TOML file, or a recipe; `catalogue` None opens what the user has (`twnm.sounds.load_catalogue`).
+    Yields AmbiX audio at 24 kHz and the scene that describes it.
+    Raises InputError for an unknown or wrong recipe, or an unknown split.
     """
     from twnm.simulate.render import render
-    from twnm.simulate.sampler import draw_scene
+    from twnm.simulate.sampler import Recipe, draw_scene
     from twnm.sounds.catalogue import load_catalogue
 
+    drawn_from = Recipe.of(recipe)
     bank = load_catalogue() if catalogue is None else catalogue
     for index in itertools.count(start) if count is None else range(start, start + count):
-        yield render(draw_scene(bank, recipe, seed, index, split), bank)
+        yield render(draw_scene(bank, drawn_from, seed, index, split), bank)

@@ -1,4 +1,4 @@
-"""The dry sound of an event: its clip played where the event says, at its level."""
+"""The dry sound of an event: its clips played where the event says, at its level."""
 
 import numpy as np
 from jaxtyping import Float32
@@ -12,11 +12,11 @@ FADE_S = 0.010
 
 def dry_signal(event: Event, catalogue: Catalogue) -> Float32[np.ndarray, " samples"]:
     """The event's sound at 1 m without room, from its onset to its offset; what the offset cuts is faded over 10 ms."""
-    clip = catalogue.read(catalogue.clip(event.clip))
     length = round((event.offset_s - event.onset_s) * SAMPLE_RATE_HZ)
     dry = np.zeros(length, np.float32)
     cut = False
-    for start_s in event.clip_starts_s:
+    for start_s, path in zip(event.clip_starts_s, event.clips or (event.clip,) * len(event.clip_starts_s), strict=True):
+        clip = catalogue.read(catalogue.clip(path))
         start = round(start_s * SAMPLE_RATE_HZ)
         part = clip[: max(0, length - start)]
         dry[start : start + part.size] += part

@@ -62,7 +62,7 @@ def directivity_shares(name: str) -> Float32[np.ndarray, " columns"]:
     return np.array([*_DIRECTIVITY[name], 0.0], np.float32)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4096)
 def air_neper_per_m(temperature_c: float = 20.0, humidity_percent: float = 50.0) -> tuple[float, ...]:
     """Energy attenuation of air per octave band, neper per metre, at 101.325 kPa (ISO 9613-1)."""
     frequency_hz = np.array(BAND_CENTRES_HZ)

@@ -1,118 +1,72 @@
-"""Scenes drawn at random: a recipe's ranges, and the draw.
+"""Scenes drawn at random from a recipe.
 
-Scene `index` of seed `seed` is a function of (recipe, catalogue, seed, index) alone: its generator is `default_rng([seed, index])`. Source levels are
-drawn independently of distance, so that level alone does not give distance away.
+Scene `index` of seed `seed` is a function of (recipe, catalogue, seed, index, split) alone: its generator is seeded by the last three, so that splits
+share no room either. Source levels are drawn independently of distance, so that level alone does not give distance away.
 """
 
-import functools
 import math
-from typing import Annotated, Any, Literal, cast
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, cast
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from twnm.ambisonics import angle_between_deg, unit_vector, wrap_deg
-from twnm.audio import SAMPLE_RATE_HZ
 from twnm.errors import InputError
-from twnm.scene import Ambience, Event, Listener, Position, Room, Scene, Waypoint
-from twnm.simulate.rooms import draw_room
+from twnm.scene import Directivity, Event, Listener, Room, Scene, Waypoint
+from twnm.simulate.background import draw_ambience
+from twnm.simulate.clips import ClipPool, clip_pool
+from twnm.simulate.microphone import draw_microphone
+from twnm.simulate.paths import STILL
+from twnm.simulate.places import draw_listener, place_event
+from twnm.simulate.recipe import RECIPES, Recipe
+from twnm.simulate.rooms import draw_room, ground
+from twnm.simulate.situations import SITUATIONS, of_setting
+from twnm.simulate.timing import RHYTHMS, draw_series, lay_out, longest_in_lanes, repeats, simultaneous
 from twnm.sounds.catalogue import Catalogue, Clip
-from twnm.sounds.classes import SINGLE_SHOT
 
-Range = tuple[Annotated[float, Field(allow_inf_nan=False)], Annotated[float, Field(allow_inf_nan=False)]]
-Share = Annotated[float, Field(ge=0, le=1)]
-MAX_EVENT_S = 4.0
-MIN_EVENT_S = 0.2
-MIN_AUDIBLE_S = 0.5
-PLACE_DRAWS = 200
-SCENE_DRAWS = 20
+__all__ = ["RECIPES", "Recipe", "draw_scene"]
 
-
-class Recipe(BaseModel):
-    """What scenes are drawn from. Ranges are (lowest, highest), drawn uniformly; metres, seconds, degrees, dB."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    duration_s: Annotated[float, Field(gt=0.5, le=3600)] = 5.0
-    events_min: Annotated[int, Field(ge=0, le=8)] = 1
-    events_max: Annotated[int, Field(ge=1, le=8)] = 3
-    length_m: Range = (3.0, 15.0)
-    width_m: Range = (3.0, 12.0)
-    height_m: Range = (2.3, 5.0)
-    rt60_s: Range = (0.15, 1.2)
-    distance_m: Range = (0.5, 6.0)
-    source_height_m: Range = (0.2, 2.6)
-    level_db: Range = (-34.0, -18.0)
-    snr_db: Range = (10.0, 30.0)
-    listener_height_m: Range = (1.2, 1.7)
-    listener_to_wall_m: Annotated[float, Field(ge=0.1)] = 0.5
-    source_to_wall_m: Annotated[float, Field(ge=0.05)] = 0.15
-    min_separation_deg: Annotated[float, Field(ge=0, lt=60)] = 15.0
-    overlap_probability: Share = 0.6
-    anechoic_probability: Share = 0.1
-    distinct_labels_probability: Share = 0.95
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Recipe":
-        wrong = [name for name, value in self if isinstance(value, tuple) and value[0] > value[1]]
-        if self.events_min > self.events_max:
-            wrong.append("events_min, events_max")
-        if wrong:
-            raise ValueError(f"lowest above highest in: {', '.join(wrong)}")
-        if self.distance_m[0] < 0.3:
-            raise ValueError(f"distance_m begins at {self.distance_m[0]} m; sources must stay 0.3 m from the microphone")
-        return self
-
-    @classmethod
-    def of(cls, recipe: "str | Recipe | dict[str, Any]") -> "Recipe":
-        """A built-in recipe by name, a recipe as it is, or one from a dictionary; raises InputError naming every problem."""
-        if isinstance(recipe, Recipe):
-            return recipe
-        if isinstance(recipe, str):
-            if recipe not in RECIPES:
-                raise InputError(f"unknown recipe {recipe!r}; choose one of {', '.join(RECIPES)}")
-            return RECIPES[recipe]
-        try:
-            return cls.model_validate(recipe)
-        except ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, item['loc'])) or 'recipe'}: {item['msg']}" for item in error.errors())
-            raise InputError(f"not a valid recipe: {problems}") from None
-
-
-RECIPES = {
-    recipe.name: recipe
-    for recipe in (
-        Recipe(name="indoor"),
-        Recipe(name="anechoic", anechoic_probability=1.0, snr_db=(20.0, 40.0)),
-        Recipe(name="benchmark", events_min=2, events_max=4, anechoic_probability=0.0),
-    )
+MIN_EVENT_S: Final = 0.2
+SERIES_S: Final = 1.2
+"""Series are drawn to last at least so long, where there is time."""
+SCENE_DRAWS: Final = 20
+VOICES: Final = frozenset({"female_speech", "laughter", "male_speech", "scream_pain"})
+DIRECTIVITIES: Final[dict[str, Directivity]] = {
+    **dict.fromkeys(VOICES, "talker"),
+    "horn": "cardioid",
+    "alarm_phone": "subcardioid",
+    "guitar": "subcardioid",
+    "piano": "subcardioid",
 }
+"""Sources that do not radiate alike in all directions; the others are omnidirectional."""
+MOSTLY: Final = 0.5
+FACES_LISTENER: Final = 0.8
+FACING_SPREAD_DEG: Final = 25.0
 
 
-@functools.lru_cache(maxsize=8)
-def _split(catalogue: Catalogue, split: str) -> Catalogue:
-    return catalogue if split == "none" else catalogue.split(split)
+def draw_scene(catalogue: Catalogue, recipe: Recipe | str | Path, seed: int, index: int, split: str = "train") -> Scene:
+    """Draw scene `index` of a seed from the clips of one split ("none": all clips). A recipe in a file is read at every call: `Recipe.of` reads it once.
 
-
-def draw_scene(catalogue: Catalogue, recipe: Recipe | str, seed: int, index: int, split: str = "train") -> Scene:
-    """Draw scene `index` of a seed from the clips of one split ("none": all clips).
-
-    Raises InputError for an unknown recipe or split, a negative seed, or a split without clips.
+    Raises InputError for an unknown recipe or split, a negative seed, a split without clips, or events that find no place.
     """
     recipe = Recipe.of(recipe)
     if seed < 0 or index < 0:
         raise InputError(f"seed {seed} and scene index {index} must be 0 or larger")
-    clips = _split(catalogue, split)
-    if not clips.labels:
-        raise InputError(f"the sound bank has no clips in the split {split!r}; use another split or add sounds")
-    rng = np.random.default_rng([seed, index])
+    pool = clip_pool(catalogue, split)
+    rng = np.random.default_rng([zlib.crc32(split.encode()), seed, index])
     for _ in range(SCENE_DRAWS):
-        room, listener, events = _draw_contents(rng, recipe, clips)
-        if len(events) >= recipe.events_min:
+        kind, situation, weights = _draw_setting(rng, recipe, pool)
+        room = _draw_room(rng, recipe, kind, situation)
+        listener = draw_listener(rng, recipe.listener, room, recipe.duration_s)
+        events = _draw_events(rng, recipe, pool, weights, room, listener)
+        if events is not None:
             break
     else:
-        raise InputError(f"recipe {recipe.name!r}: {recipe.events_min} events find no place; widen distance_m or the room, or lower events_min")
+        raise InputError(
+            f"recipe {recipe.name!r}: its events find no place; widen sources.distance_m, outdoor.distance_m or the room, lower events or min_separation_deg"
+        )
     scene = Scene(
         scene_id=f"{recipe.name}-{split}-{seed}-{index:06d}",
         seed=(seed, index),
@@ -121,122 +75,155 @@ def draw_scene(catalogue: Catalogue, recipe: Recipe | str, seed: int, index: int
         room=room,
         listener=listener,
         events=events,
+        situation=situation,
         renderer="native",
     )
-    return scene.model_copy(update={"ambience": _draw_ambience(rng, recipe, scene)})
+    capsules = recipe.microphone
+    microphone = None
+    if rng.random() < capsules.probability:
+        microphone = draw_microphone(rng, capsules.self_noise_db, capsules.gain_spread_db, capsules.delay_spread_us, capsules.aliasing_hz)
+    return scene.model_copy(update={"ambience": draw_ambience(rng, recipe.ambience, scene, pool), "microphone": microphone})
 
 
-def _draw_contents(rng: np.random.Generator, recipe: Recipe, clips: Catalogue) -> tuple[Room, Listener, tuple[Event, ...]]:
-    free = bool(rng.random() < recipe.anechoic_probability)
-    room = Room(kind="free") if free else draw_room(rng, recipe.length_m, recipe.width_m, recipe.height_m, recipe.rt60_s)
-    listener = _draw_listener(rng, recipe, room)
+def _draw_setting(rng: np.random.Generator, recipe: Recipe, pool: ClipPool) -> tuple[str, str, Mapping[str, float]]:
+    """The kind of place, the situation that the sounds are drawn for ("": none), and the weights of their labels."""
+    kind = recipe.places.draw(rng)
+    fitting = tuple(name for name in of_setting("outdoor" if kind == "ground" else "indoor") if _fits(recipe, pool, name))
+    if fitting and rng.random() < recipe.situation_probability:
+        situation = fitting[int(rng.integers(len(fitting)))]
+        return kind, situation, pool.weights(situation)
+    return kind, "", pool.evening_weights(fitting, recipe.situation_probability if fitting else 0.0)
+
+
+def _draw_room(rng: np.random.Generator, recipe: Recipe, kind: str, situation: str) -> Room:
+    """A room or ground that the situation has, with its air."""
+    weather = recipe.outdoor if kind == "ground" else recipe.room
+    air = round(float(rng.uniform(*weather.temperature_c)), 1), float(round(rng.uniform(*weather.humidity_percent)))
+    if kind == "free":
+        return Room(kind="free", temperature_c=air[0], humidity_percent=air[1])
+    if kind == "ground":
+        grounds = [name for name in recipe.outdoor.grounds if not situation or name in SITUATIONS[situation].grounds] or recipe.outdoor.grounds
+        return ground(grounds[int(rng.integers(len(grounds)))], *air)
+    shape, sides = recipe.room, SITUATIONS[situation].side_m if situation else (0.0, math.inf)
+    rest = shape.height_m, shape.rt60_s, shape.scattering, air, shape.materials_probability
+    try:
+        return draw_room(rng, _common(sides, shape.length_m), _common(sides, shape.width_m), *rest)
+    except InputError:  # rooms of the situation's size cannot have such reverberation times
+        return draw_room(rng, shape.length_m, shape.width_m, *rest)
+
+
+def _fits(recipe: Recipe, pool: ClipPool, situation: str) -> bool:
+    """Whether the bank has as many of the situation's classes as the recipe may ask for, and enough of them can move if most shall."""
+    weights = pool.weights(situation)
+    return len(weights) >= max(1, recipe.events[1]) and (recipe.motion.probability <= MOSTLY or _movable_share(weights) >= 0.3)
+
+
+def _movable_share(weights: Mapping[str, float]) -> float:
+    return sum(weight for label, weight in weights.items() if label not in STILL) / sum(weights.values())
+
+
+def _common(wished: tuple[float, float], allowed: tuple[float, float]) -> tuple[float, float]:
+    """The part of `allowed` that lies within `wished`; `allowed` itself when they have nothing in common."""
+    low, high = max(wished[0], allowed[0]), min(wished[1], allowed[1])
+    return (low, high) if low <= high else allowed
+
+
+@dataclass(frozen=True)
+class _Sound:
+    """What an event plays: clips at times within it, and how long that takes."""
+
+    clips: tuple[Clip, ...]
+    starts_s: tuple[float, ...]
+    length_s: float
+
+
+def _draw_events(
+    rng: np.random.Generator, recipe: Recipe, pool: ClipPool, weights: Mapping[str, float], room: Room, listener: Listener
+) -> tuple[Event, ...] | None:
+    """The events in the order of their onsets; None when one finds no place."""
+    sources = _draw_labels(rng, recipe, weights)
+    lanes = 1
+    if len(sources) > 1 and rng.random() < recipe.overlap_probability:
+        lanes = int(rng.integers(2, min(len(sources), recipe.simultaneous_max) + 1))
+    longest_s = min(recipe.longest_event_s, longest_in_lanes(len(sources), lanes, recipe.duration_s))
+    sounds = [_draw_sound(rng, pool, label, longest_s) for label, _ in sources]
+    onsets_s = lay_out(rng, [sound.length_s for sound in sounds], lanes, recipe.duration_s)
     events: list[Event] = []
-    labels = _draw_labels(rng, recipe, clips.labels)
-    overlap = bool(rng.random() < recipe.overlap_probability)
-    for label in labels:
-        event = _draw_event(rng, recipe, clips, label, room, listener, events, overlap)
-        if event is not None:
-            events.append(event)
-    return room, listener, tuple(sorted(events, key=lambda event: (event.onset_s, event.label)))
+    for (label, moves), sound, onset_s in sorted(zip(sources, sounds, onsets_s, strict=True), key=lambda drawn: (drawn[2], drawn[0][0])):
+        event = _event(rng, recipe, label, sound, onset_s)
+        path = place_event(rng, recipe, room, listener, event, moves, [other for other in events if simultaneous(event, other)])
+        if path is None:
+            return None
+        events.append(event.model_copy(update={"path": path, **_draw_facing(rng, recipe, label, path[len(path) // 2].position_m, listener)}))
+    return tuple(events)
 
 
-def _draw_listener(rng: np.random.Generator, recipe: Recipe, room: Room) -> Listener:
-    yaw_deg = wrap_deg(round(float(rng.uniform(-180, 180)), 1))
-    height_m = float(rng.uniform(*recipe.listener_height_m))
-    margin_m = recipe.listener_to_wall_m
-    if room.size_m is None:
-        return Listener(position_m=(0.0, 0.0, round(height_m, 3)), yaw_deg=yaw_deg)
-    x, y = (float(rng.uniform(margin_m, side - margin_m)) for side in room.size_m[:2])
-    return Listener(position_m=(round(x, 3), round(y, 3), round(min(height_m, room.size_m[2] - margin_m), 3)), yaw_deg=yaw_deg)
+def _draw_labels(rng: np.random.Generator, recipe: Recipe, possible: Mapping[str, float]) -> list[tuple[str, bool]]:
+    """The labels of the events, drawn by weight, and whether each moves.
+
+    Of those that can move, so many do that the recipe's share of all events moves. Where most shall move and too few can, scenes of them alone fill up.
+    """
+    wanted, share = recipe.motion.probability, _movable_share(possible)
+    chance = min(1.0, wanted / share) if share else 0.0
+    if wanted > MOSTLY and 0 < share < wanted and rng.random() < (wanted - share) / (1 - share):
+        possible = {label: weight for label, weight in possible.items() if label not in STILL}
+    count = int(rng.integers(recipe.events[0], recipe.events[1] + 1))
+    distinct = bool(rng.random() < recipe.distinct_labels_probability) and count <= len(possible)
+    chosen: list[str] = []
+    while len(chosen) < count:  # the earliest of Poisson processes whose rates are the weights: so drawn, labels are distinct
+        order = np.argsort(rng.standard_exponential(len(possible)) / np.array(list(possible.values()))).tolist()
+        names = list(possible)
+        chosen += [names[place] for place in order[: count if distinct else 1]]
+    return [(label, label not in STILL and bool(rng.random() < chance)) for label in chosen]
 
 
-def _draw_labels(rng: np.random.Generator, recipe: Recipe, labels: tuple[str, ...]) -> list[str]:
-    count = int(rng.integers(recipe.events_min, recipe.events_max + 1))
-    distinct = bool(rng.random() < recipe.distinct_labels_probability) and count <= len(labels)
-    return [labels[place] for place in rng.choice(len(labels), count, replace=not distinct)]
+def _draw_sound(rng: np.random.Generator, pool: ClipPool, label: str, longest_s: float) -> _Sound:
+    """A clip, or a series of takes that belong together when the clip is a single shot."""
+    clip = pool.draw(rng, label)
+    rhythm = RHYTHMS.get(label)
+    takes: list[Clip] = [clip]
+    starts_s: tuple[float, ...] = (0.0,)
+    if rhythm is not None and repeats(rhythm, pool.length_s(clip)):
+        likes = [like for like in pool.takes(clip) if repeats(rhythm, pool.length_s(like))]
+
+        def next_length_s(number: int) -> float:
+            while len(takes) <= number:
+                others = [like for like in likes if like is not takes[-1]] or likes
+                takes.append(others[int(rng.integers(len(others)))])
+            return pool.length_s(takes[number])
+
+        starts_s = draw_series(rng, rhythm, next_length_s, float(rng.uniform(min(SERIES_S, longest_s), longest_s)))
+    used = tuple(takes[: len(starts_s)])
+    end_s = max(start_s + pool.length_s(take) for start_s, take in zip(starts_s, used, strict=True))
+    return _Sound(used, starts_s, math.floor(max(min(end_s, longest_s), MIN_EVENT_S) * 1000) / 1000)
 
 
-def _draw_clip(rng: np.random.Generator, clips: tuple[Clip, ...]) -> Clip:
-    weights = np.array([clip.weight for clip in clips])
-    return clips[int(rng.choice(len(clips), p=weights / weights.sum()))]
-
-
-def _clip_starts(rng: np.random.Generator, label: str, clip_s: float, longest_s: float) -> tuple[tuple[float, ...], float]:
-    """Times at which the clip is played and the duration of the event, seconds: a short clip of a single-shot class is repeated."""
-    interval_s = SINGLE_SHOT.get(label)
-    if interval_s is None or clip_s > 2 * interval_s:
-        return (0.0,), min(clip_s, longest_s)
-    step_s = max(interval_s * float(rng.uniform(0.8, 1.25)), 0.6 * clip_s)
-    most = max(1, 1 + int((longest_s - clip_s) / step_s)) if longest_s > clip_s else 1
-    count = int(rng.integers(min(2, most), most + 1))
-    jitter_s = 0.1 * step_s * rng.uniform(-1, 1, count)
-    starts = [0.0] + [round(place * step_s + float(jitter_s[place]), 4) for place in range(1, count)]
-    return tuple(starts), min(starts[-1] + clip_s, longest_s)
-
-
-def _draw_onset(rng: np.random.Generator, recipe: Recipe, event_s: float, others: list[Event], overlap: bool) -> float | None:
-    """An onset that leaves the event whole; with `overlap` off, one that does not sound together with the others, if a try finds it."""
-    for _ in range(40):
-        onset_s = round(float(rng.uniform(0, max(recipe.duration_s - event_s, 0))), 3)
-        if overlap or all(onset_s + event_s <= other.onset_s or onset_s >= other.offset_s for other in others):
-            return onset_s
-    return None
-
-
-def _draw_event(
-    rng: np.random.Generator, recipe: Recipe, clips: Catalogue, label: str, room: Room, listener: Listener, others: list[Event], overlap: bool
-) -> Event | None:
-    """An event beside the `others`; None when there is no time or place for it."""
-    clip = _draw_clip(rng, clips.of(label))
-    clip_s = clips.read(clip).size / SAMPLE_RATE_HZ
-    longest_s = min(MAX_EVENT_S, recipe.duration_s)
-    if not overlap and others:
-        longest_s = min(longest_s, max(MIN_AUDIBLE_S, (recipe.duration_s - sum(other.offset_s - other.onset_s for other in others)) / 2))
-    starts_s, event_s = _clip_starts(rng, label, clip_s, longest_s)
-    event_s = math.floor(event_s * 1000) / 1000 if event_s > MIN_EVENT_S else round(MIN_EVENT_S, 3)
-    onset_s = _draw_onset(rng, recipe, event_s, others, overlap)
-    if onset_s is None:
-        return None
-    offset_s = round(min(onset_s + event_s, recipe.duration_s), 3)
-    position_m = _draw_place(rng, recipe, room, listener, [other for other in others if other.onset_s < offset_s and other.offset_s > onset_s])
-    if position_m is None:
-        return None
+def _event(rng: np.random.Generator, recipe: Recipe, label: str, sound: _Sound, onset_s: float) -> Event:
+    """An event without its place."""
+    first = sound.clips[0]
     return Event(
         label=label,
-        clip=clip.path,
-        package=clip.package,
-        licence=clip.licence,
-        procedural=clip.procedural,
+        clip=first.path,
+        clips=tuple(clip.path for clip in sound.clips) if len(set(sound.clips)) > 1 else (),
+        package=first.package,
+        licence=first.licence,
+        procedural=first.procedural,
         onset_s=onset_s,
-        offset_s=offset_s,
-        clip_starts_s=tuple(start_s for start_s in starts_s if start_s < event_s),
-        level_db=round(float(rng.uniform(*recipe.level_db)), 2),
-        path=(Waypoint(time_s=0.0, position_m=position_m),),
+        offset_s=round(min(onset_s + sound.length_s, recipe.duration_s), 3),
+        clip_starts_s=sound.starts_s,
+        level_db=round(float(rng.uniform(*recipe.sources.level_db)), 2),
+        path=(Waypoint(time_s=0.0, position_m=(0.0, 0.0, 0.0)),),
     )
 
 
-def _draw_place(rng: np.random.Generator, recipe: Recipe, room: Room, listener: Listener, simultaneous: list[Event]) -> Position | None:
-    """A place with uniform azimuth and log-uniform distance, as far as the room has it; apart from the simultaneous events."""
-    here = np.array(listener.position_m)
-    ears = [np.array(event.path[0].position_m) - here for event in simultaneous]
-    for _ in range(PLACE_DRAWS):
-        distance_m = math.exp(rng.uniform(*np.log(recipe.distance_m)))
-        rise_m = float(rng.uniform(*recipe.source_height_m)) - here[2]
-        azimuth_deg = float(rng.uniform(-180, 180))
-        if abs(rise_m) > 0.9 * distance_m:
-            continue
-        offset = distance_m * unit_vector(azimuth_deg, math.degrees(math.asin(rise_m / distance_m)))
-        place = np.round(here + offset, 3)
-        margin_m = recipe.source_to_wall_m
-        if room.size_m is not None and not all(margin_m <= at <= side - margin_m for at, side in zip(place, room.size_m, strict=True)):
-            continue
-        if all(float(angle_between_deg(place - here, other)) >= recipe.min_separation_deg for other in ears):
-            return float(place[0]), float(place[1]), float(place[2])
-    return None
-
-
-def _draw_ambience(rng: np.random.Generator, recipe: Recipe, scene: Scene) -> Ambience:
-    snr_db = round(float(rng.uniform(*recipe.snr_db)), 1)
-    kind = str(rng.choice(["white", "pink", "brown"]))
-    loudest_db = max((scene.received_db(event) for event in scene.events), default=-30.0)
-    return Ambience.model_validate({"kind": kind, "level_db": round(loudest_db - snr_db, 2), "snr_db": snr_db})
+def _draw_facing(
+    rng: np.random.Generator, recipe: Recipe, label: str, place_m: tuple[float, float, float], listener: Listener
+) -> dict[str, Directivity | float]:
+    """How a source radiates and where it points: voices mostly towards the listener, others anywhere."""
+    if rng.random() >= recipe.sources.directivity_probability or label not in DIRECTIVITIES:
+        return {}
+    facing_deg = float(rng.uniform(-180, 180))
+    if label in VOICES and rng.random() < FACES_LISTENER:
+        towards = math.atan2(listener.position_m[1] - place_m[1], listener.position_m[0] - place_m[0])
+        facing_deg = math.degrees(towards) + FACING_SPREAD_DEG * float(rng.standard_normal())
+    return {"directivity": DIRECTIVITIES[label], "facing_deg": round(math.remainder(facing_deg, 360.0), 1)}

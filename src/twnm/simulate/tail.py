@@ -16,9 +16,9 @@ from scipy import fft
 
 from twnm.audio import SAMPLE_RATE_HZ
 from twnm.scene import BAND_CENTRES_HZ, Position, Room, speed_of_sound_m_s
+from twnm.simulate.absorption import eyring_per_m
 from twnm.simulate.images import air_neper_per_m, band_hats
 from twnm.simulate.kernels import COLUMNS, kernel
-from twnm.simulate.rooms import eyring_per_m
 
 ECHOES_PER_S = 24_000.0
 CROSSFADE_S = 0.016
