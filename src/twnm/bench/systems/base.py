@@ -1,0 +1,73 @@
+"""What a system is to the benchmark: it gets questions about one recording and replies in text; its audit labels say what it was given.
+
+A system lives in one process, is made once by a factory that pickles (`load`), and never sees the answers: the items it gets have them taken out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from jaxtyping import Float32
+
+from twnm.questions.schema import Form, Item
+from twnm.scene import Scene
+
+Input = Literal["none", "mono", "stereo", "binaural", "foa", "metadata"]
+Trained = Literal["nothing", "answers of the train split", "scenes of the train split", "other data"]
+Output = Literal["letter", "text", "constrained"]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The audit labels of a row of results: what the system was given, what it was trained on, how it answers, what of space reaches it."""
+
+    input: Input
+    trained_on: Trained
+    output: Output
+    spatial_access: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """An item as a system sees it: no answer, no evidence."""
+
+    sample_id: str
+    question: str
+    options: tuple[str, ...]
+    form: Form
+
+    @classmethod
+    def of(cls, item: Item) -> "Question":
+        """The question of an item."""
+        return cls(item.sample_id, item.question, item.options, item.form)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What is asked about: AmbiX audio at 24 kHz after the item's transform and the control; `truth` is there for systems labelled `metadata` only."""
+
+    foa: Float32[np.ndarray, "4 samples"] | None
+    truth: Scene | None = None
+    items: tuple[Item, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A system's whole text, the evidence if it gives it apart from the text, how long it took, and the tokens it produced if it counts them."""
+
+    text: str
+    evidence: str | None = None
+    seconds: float = 0.0
+    tokens: int | None = None
+
+
+class System(Protocol):
+    """Anything that answers questions."""
+
+    name: str
+    labels: Labels
+
+    def answer(self, recording: Recording, questions: Sequence[Question]) -> list[Reply]:
+        """One reply per question about one recording. May raise: the run loop reports the failure for these questions and goes on."""
+        ...
