@@ -10,10 +10,13 @@ import pytest
 import soundfile
 
 import twnm.model.twnm
+import twnm.preview
 from twnm.cli import main
 from twnm.errors import InputError
 from twnm.model.hear import HeardObject, HeardRoom
 from twnm.model.twnm import Answer, HeardScene
+from twnm.scene import Scene
+from twnm.sounds.catalogue import Catalogue
 
 DOG = HeardObject("dog", 0.91234, 0.4, 0.6, 47.26, 6.0, 2.234, 0.2, (47.0, 47.5), (6.0, 6.0))
 EVIDENCE = "dog | front-left 45° | level 5° | 2.2 m | 0.4-0.6 s"
@@ -140,6 +143,13 @@ def test_an_argument_of_ask_that_cannot_be_used_exits_2_before_the_model_is_load
     [
         ("simulate {new} --scenes 2 --recipe outdoors", "outdoors"),
         ("simulate {new} --scenes 0", "0 scenes"),
+        ("simulate {new}", "--preview"),
+        ("simulate {new} --scenes 2 --preview", "--preview"),
+        ("simulate {new} --preview --recipe outdoors", "outdoors"),
+        ("simulate {new} --scenes 2 --recipe absent.toml", "absent.toml"),
+        ("simulate {new} --scenes 2 --workers 0", "0 workers"),
+        ("simulate {new} --scenes 2 --engine spark", "spark"),
+        ("simulate {new} --scenes 2 --renderer gsound", "gsound"),
         ("simulate {new} --scenes 2 --seed -1", "seed"),
         ("simulate {new} --scenes 2 --split dev", "dev"),
         ("simulate {file}/x --scenes 1", "cannot write"),
@@ -149,6 +159,7 @@ def test_an_argument_of_ask_that_cannot_be_used_exits_2_before_the_model_is_load
         ("demo --out /proc/x", "cannot write"),
         ("questions {new}", "new"),
         ("verify {new}", "new"),
+        ("export {new} {new}2", "new"),
         ("sounds add {new}", "new"),
         ("sounds get everything", "everything"),
         ("train encoder --recipe huge --out {new}", "huge"),
@@ -216,18 +227,38 @@ def test_scene_writes_a_picture_and_dcase_rows_when_asked(tmp_path: Path, capsys
     assert (tmp_path / "a.png").stat().st_size > 5_000
 
 
-def test_simulate_questions_and_verify_work_in_turn_and_a_changed_file_exits_1(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    out = str(tmp_path / "set")
+def test_simulate_questions_export_and_verify_work_in_turn_and_a_changed_shard_exits_1(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    out, dest = str(tmp_path / "set"), str(tmp_path / "dcase")
+    shard = tmp_path / "set" / "data" / "shard-00000.parquet"
     assert main(["simulate", out, "--scenes", "2", "--recipe", "anechoic"]) == 0
-    assert "PROCEDURAL" in capfd.readouterr().err
+    captured = capfd.readouterr()
+    assert "PROCEDURAL" in captured.err
+    assert captured.out.startswith(f"2 scenes in {out}, {shard.stat().st_size / 1e6:.1f} MB; 2 now, in ") and "scenes/s" in captured.out
     assert main(["questions", out]) == 0
     assert main(["verify", out]) == 0
+    assert main(["export", out, dest]) == 0
+    assert main(["verify", dest]) == 0
+    assert len(list((tmp_path / "dcase").rglob("*.wav"))) == 2
     capfd.readouterr()
-    (tmp_path / "set" / "scenes" / "scene_000001.json").write_text("{}")
+    damaged = bytearray(shard.read_bytes())
+    damaged[1000] ^= 1
+    shard.write_bytes(damaged)
     assert main(["verify", out]) == 1
-    assert capfd.readouterr().out == "changed: scenes/scene_000001.json\n"
+    assert capfd.readouterr().out == "changed: data/shard-00000.parquet\n"
     assert main(["questions", out]) == 1  # new checksums would hide the damage
     assert main(["verify", out]) == 1
+
+
+def test_preview_draws_the_first_scene_and_prints_the_files(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_preview(out: Path, foa: np.ndarray, scene: Scene, catalogue: Catalogue) -> list[Path]:
+        print("Loading filters: 100%")
+        assert foa.shape == (4, 120_000) and scene.seed == (5, 0) and scene.split == "test" and catalogue.clip(scene.events[0].clip)
+        return [out / "scene.png", out / "binaural.wav"]
+
+    monkeypatch.setattr(twnm.preview, "write_preview", write_preview)
+    out = tmp_path / "look"
+    assert main(["simulate", str(out), "--preview", "--seed", "5", "--recipe", "anechoic", "--split", "test"]) == 0
+    assert capfd.readouterr().out == f"{out / 'scene.png'}\n{out / 'binaural.wav'}\n"
 
 
 def test_a_failure_exits_1_with_one_line_and_shows_its_traceback_only_with_debug(

@@ -1,35 +1,37 @@
-"""Scenes on disk: a folder of FLAC audio and Scene JSON that can be stopped, resumed, checked and extended.
+"""Data sets of scenes: written in shards that can be stopped, resumed and extended, and read again as audio and scenes.
 
-    OUT/config.json            recipe, seed, split, version, the sound bank's digest, number of scenes
-    OUT/audio/scene_000000.flac  AmbiX (W, Y, Z, X; SN3D), 24 kHz, PCM16
-    OUT/scenes/scene_000000.json everything that is true of it
-    OUT/licences.md            data card: every package and licence, and whether sounds were generated
-    OUT/SHA256SUMS
-
-The same arguments give the same files, whatever the number of processes and however often the work was stopped and resumed.
+`layout` says which files a folder has. The same arguments give the same bytes, whatever the engine, the number of workers and however often the work was
+killed and resumed. Memory holds one group of rows per worker, at any number of scenes.
 """
 
-import json
-import multiprocessing
-import sys
+import importlib.util
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, get_args
+
+import numpy as np
+from jaxtyping import Float32
 
 import twnm
-from twnm.audio import write_audio
 from twnm.errors import InputError
-from twnm.files import atomic_write, write_checksums
+from twnm.files import CHECKSUMS_NAME, atomic_write, sha256_file
 from twnm.scene import Scene
-from twnm.simulate.render import render
-from twnm.simulate.sampler import Recipe, draw_scene
+from twnm.simulate import layout, shards
+from twnm.simulate.card import data_card
+from twnm.simulate.dcase import classes_of
+from twnm.simulate.engines import ENGINES, MAX_WORKERS, run
+from twnm.simulate.layout import Config, ManifestRow, Use
+from twnm.simulate.measured import Responses, place_in
+from twnm.simulate.recipe import Recipe
+from twnm.simulate.render import Renderer, render
+from twnm.simulate.sampler import draw_scene
 from twnm.sounds.catalogue import Catalogue, load_catalogue
 
-FORMAT = "twnm-scenes-1"
-CHUNK = 8
-MAX_WORKERS = 256
+SHARD_SCENES: Final = 64
+_PLACE_STREAM: Final = 4
+Progress = Callable[[Iterator[int], int], Iterator[int]]
 
 
 def write(
@@ -40,178 +42,226 @@ def write(
     catalogue: Catalogue | None = None,
     split: str = "none",
     workers: int = 1,
+    engine: str = "processes",
+    renderer: str = "native",
+    progress: Progress | None = None,
+    responses: Responses | None = None,
 ) -> Path:
-    """Draw, render and store scenes 0 ... `scenes` - 1 in the folder `out`; scenes that are already there are kept.
+    """Draw, render and store scenes 0 ... `scenes` - 1 in the folder `out`; shards that are finished already are kept.
 
     Args:
-        out: a new or empty folder, or one that an earlier call with the same recipe, seed, split and sound bank began.
+        out: a new or empty folder, or one that an earlier call with the same recipe, seed, split, renderer and sound bank began.
         scenes: how many; more than before extends the folder.
         seed: of all draws.
-        recipe: a recipe or the name of a built-in one.
+        recipe: a recipe, the name of a built-in one, or a TOML file.
         catalogue: the sound bank; None opens what the user has.
         split: the clips to draw from: "train", "val", "test" or "none" (all).
-        workers: processes; 1 works in this one.
+        workers: processes, or Ray actors; one process works in this one.
+        engine: "processes" on this machine, or "ray": the cluster that RAY_ADDRESS names, which must see `out` and the sounds at the same paths, or
+            else a Ray of our own on this machine.
+        renderer: "native" or "pyroomacoustics".
+        responses: put the scenes into this measured room instead of their own (`measured.place_in`).
+        progress: given how many scenes each finished shard had, and how many scenes there are to make; passes the counts on.
 
     Returns:
         The folder.
 
     Raises:
-        InputError: an argument is out of range, `out` holds something else or cannot be written.
+        InputError: an argument is out of range, `out` holds something else or cannot be made.
+        OSError: a shard cannot be written, because the disk is full perhaps. What is finished stays; the same call goes on from there.
+        RuntimeError: a worker died; as before.
     """
-    out, recipe = Path(out), Recipe.of(recipe)
-    if scenes < 1 or not 1 <= workers <= MAX_WORKERS:
-        raise InputError(f"{scenes} scenes with {workers} workers: scenes must be 1 or more, workers 1 to {MAX_WORKERS}")
+    out, recipe = Path(out).absolute(), Recipe.of(recipe)
+    _check_arguments(scenes, workers, engine, renderer)
     bank = load_catalogue() if catalogue is None else catalogue
     draw_scene(bank, recipe, seed, 0, split)  # shows bad arguments before anything is on disk
-    _prepare(out, _config(recipe, seed, split, bank, scenes))
-    missing = [index for index in range(scenes) if not (_scene_path(out, index).exists() and _audio_path(out, index).exists())]
-    _show_progress(_work(out, missing, seed, recipe, bank, split, workers), len(missing))
-    with atomic_write(out / "licences.md") as temporary:
-        temporary.write_text(_data_card(out, scenes), encoding="utf-8")
-    write_checksums(out)
+    config = _configuration(recipe, seed, split, renderer, bank, scenes, "" if responses is None else responses.digest())
+    missing = _prepare(out, config)
+    try:
+        counts = run(engine, _Job(out, config, recipe, bank, responses).make, missing, workers)
+        for _ in counts if progress is None else progress(counts, sum(len(config.indices(shard)) for shard in missing)):
+            pass
+    finally:
+        _sweep(out)
+    with atomic_write(out / layout.CARD_NAME) as temporary:
+        temporary.write_text(data_card(config, layout.manifest(out, config)), encoding="utf-8")
+    layout.write_sums(out)
     return out
 
 
-def read_scenes(folder: Path | str) -> Iterator[tuple[Path, Scene]]:
-    """The audio file and the scene of each index, in order; raises InputError when `folder` is no such data set or is incomplete."""
+def size_bytes(folder: Path | str) -> int:
+    """How large the shards of a complete data set are."""
     folder = Path(folder)
-    config = _read_config(folder)
-    if config is None:
-        raise InputError(f"{folder} has no config.json: it is not a folder of simulated scenes; give one that `write` made")
-    for index in range(config["scenes"]):
-        scene, audio = _scene_path(folder, index), _audio_path(folder, index)
-        if not (scene.exists() and audio.exists()):
-            raise InputError(f"{folder} lacks scene {index} of {config['scenes']}; run the simulation again with the same arguments to complete it")
-        yield audio, Scene.from_json(scene.read_text(encoding="utf-8"))
+    return sum(row.bytes for row in layout.manifest(folder, layout.read_config(folder)))
 
 
-def _audio_path(out: Path, index: int) -> Path:
-    return out / "audio" / f"scene_{index:06d}.flac"
+class SceneSet:
+    """A data set on disk, as a sequence of (audio, scene): iterate, or take one by index or scene_id.
+
+    Audio is AmbiX at 24 kHz, float32 of shape (4, samples). Iterating holds one group of rows in memory, and never decodes ahead.
+
+    Raises:
+        InputError: `folder` is no data set; later, when a scene is read, a shard is missing or damaged, or there is no such scene.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        self.config = layout.read_config(self.folder)
+
+    def __len__(self) -> int:
+        return self.config.scenes
+
+    def __iter__(self) -> Iterator[tuple[Float32[np.ndarray, "4 samples"], Scene]]:
+        for path, row in self._rows("file_name", "audio", "scene"):
+            yield shards.decode_audio(row["audio"]["bytes"], f"{path}, {row['file_name']}"), shards.parse_scene(row, path)
+
+    def __getitem__(self, which: int | str) -> tuple[Float32[np.ndarray, "4 samples"], Scene]:
+        index = self._index(which) if isinstance(which, str) else which
+        if not 0 <= index < len(self):
+            raise InputError(f"{self.folder} has no scene {which}; give 0 to {len(self) - 1} or a scene_id of it")
+        path = layout.shard_path(self.folder, index // self.config.shard_scenes)
+        row = shards.read_row(path, index % self.config.shard_scenes, ("scene_id", "file_name", "audio", "scene"))
+        if isinstance(which, str) and row["scene_id"] != which:
+            raise InputError(f"{self.folder} has no scene {which!r}; its scene {index} is {row['scene_id']!r}")
+        return shards.decode_audio(row["audio"]["bytes"], f"{path}, {row['file_name']}"), shards.parse_scene(row, path)
+
+    def scenes(self) -> Iterator[tuple[str, Scene]]:
+        """The file name and scene of every row, without reading audio."""
+        for path, row in self._rows("file_name", "scene"):
+            yield row["file_name"], shards.parse_scene(row, path)
+
+    def raw(self) -> Iterator[tuple[bytes, Scene]]:
+        """The FLAC file and scene of every row."""
+        for path, row in self._rows("file_name", "audio", "scene"):
+            yield row["audio"]["bytes"], shards.parse_scene(row, path)
+
+    def _rows(self, *columns: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+        for shard in range(self.config.shards):
+            path, count = layout.shard_path(self.folder, shard), 0
+            for row in shards.read_rows(path, columns):
+                yield path, row
+                count += 1
+            if count != len(self.config.indices(shard)):
+                raise InputError(f"{path} has {count} of {len(self.config.indices(shard))} scenes; simulate again with the same arguments to complete it")
+
+    def _index(self, scene_id: str) -> int:
+        """Every scene_id ends in the scene's index, so that a million rows need not be searched."""
+        digits = scene_id.rpartition("-")[2]
+        return int(digits) if digits.isdecimal() else -1
 
 
-def _scene_path(out: Path, index: int) -> Path:
-    return out / "scenes" / f"scene_{index:06d}.json"
+def read_scenes(folder: Path | str) -> Iterator[tuple[str, Scene]]:
+    """The file name and scene of every row of a data set, in order, without reading audio; errors as of `SceneSet`."""
+    return SceneSet(folder).scenes()
 
 
-def _config(recipe: Recipe, seed: int, split: str, bank: Catalogue, scenes: int) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "twnm": twnm.__version__,
-        "recipe": recipe.model_dump(mode="json"),
-        "seed": seed,
-        "split": split,
-        "sound_bank": bank.digest(),
-        "procedural_sounds": any(clip.procedural for clip in bank.clips),
-        "scenes": scenes,
-    }
+@dataclass(frozen=True)
+class _Job:
+    """What all shards of a data set have in common."""
+
+    out: Path
+    config: Config
+    recipe: Recipe
+    bank: Catalogue
+    responses: Responses | None
+
+    def make(self, shard: int) -> int:
+        """Make a shard and then its manifest row; gives the number of its scenes."""
+        path = layout.shard_path(self.out, shard)
+        uses: Counter[tuple[str, str, bool, str]] = Counter()
+        try:
+            shards.write_shard(path, self._rows(shard, uses), self.recipe.duration_s)
+            row = ManifestRow(
+                file=path.relative_to(self.out).as_posix(),
+                sha256=sha256_file(path),
+                bytes=path.stat().st_size,
+                scenes=len(self.config.indices(shard)),
+                sounds=_uses(uses),
+            )
+            layout.write_model(layout.manifest_path(self.out, shard), row)
+        except OSError as error:
+            reason = error.strerror or " ".join(str(error).split())
+            raise OSError(f"{path} cannot be written: {reason}; free space if the disk is full, and run the same command again: it goes on here") from None
+        return row.scenes
+
+    def _rows(self, shard: int, uses: Counter[tuple[str, str, bool, str]]) -> Iterator[dict[str, Any]]:
+        for index in self.config.indices(shard):
+            scene = draw_scene(self.bank, self.recipe, self.config.seed, index, self.config.split)
+            if self.responses is not None:
+                scene = place_in(scene, self.responses, np.random.default_rng([*scene.seed, _PLACE_STREAM]))
+            audio, scene = render(scene, self.bank, self.config.renderer, self.responses)
+            for event in scene.events:
+                uses.update({self._origin(name, "events") for name in event.clips or (event.clip,)})
+            uses.update({self._origin(name, "ambiences") for name in scene.ambience.clips})
+            yield shards.make_row(audio, scene, self.config.classes)
+
+    def _origin(self, name: str, role: str) -> tuple[str, str, bool, str]:
+        clip = self.bank.clip(name)
+        return clip.package, clip.licence, clip.procedural, role
 
 
-def _read_config(out: Path) -> dict[str, Any] | None:
-    path = out / "config.json"
-    if not path.exists():
-        return None
+def _uses(uses: Counter[tuple[str, str, bool, str]]) -> tuple[Use, ...]:
+    keys = sorted({key[:3] for key in uses})
+    return tuple(Use(package=key[0], licence=key[1], generated=key[2], events=uses[*key, "events"], ambiences=uses[*key, "ambiences"]) for key in keys)
+
+
+def _check_arguments(scenes: int, workers: int, engine: str, renderer: str) -> None:
+    if engine not in ENGINES:
+        raise InputError(f"unknown engine {engine!r}; choose one of {', '.join(ENGINES)}")
+    if renderer not in get_args(Renderer):
+        raise InputError(f"unknown renderer {renderer!r}; choose one of {', '.join(get_args(Renderer))}")
+    if renderer == "pyroomacoustics" and importlib.util.find_spec("pyroomacoustics") is None:
+        raise InputError("the renderer 'pyroomacoustics' is not installed; pip install pyroomacoustics, or use 'native'")
+    if scenes < 1 or not 1 <= workers <= MAX_WORKERS[engine]:
+        raise InputError(f"{scenes} scenes with {workers} workers: scenes must be 1 or more, workers 1 to {MAX_WORKERS[engine]}")
+
+
+def _configuration(recipe: Recipe, seed: int, split: str, renderer: str, bank: Catalogue, scenes: int, responses: str) -> Config:
+    return Config.model_validate(
+        {
+            "twnm": twnm.__version__,
+            "recipe": recipe.model_dump(mode="json"),
+            "seed": seed,
+            "split": split,
+            "renderer": renderer,
+            "responses": responses,
+            "sound_bank": bank.digest(),
+            "procedural_sounds": any(clip.procedural for clip in bank.clips),
+            "classes": classes_of(bank),
+            "shard_scenes": SHARD_SCENES,
+            "scenes": scenes,
+        }
+    )
+
+
+def _prepare(out: Path, config: Config) -> list[int]:
+    """Create the folder, or check that it was begun with the same configuration, and remove what a killed run left; gives the shards to make."""
+    if out.is_dir() and any(not path.name.startswith(".twnm-") for path in out.iterdir()):
+        _check_same(out, layout.read_config(out), config)
+    missing = [shard for shard in range(config.shards) if not layout.is_finished(out, config, shard)]
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        config = None
-    if not isinstance(config, dict) or config.get("format") != FORMAT:
-        raise InputError(f"{path} is not a description of simulated scenes; choose another folder")
-    return config
-
-
-def _prepare(out: Path, config: dict[str, Any]) -> None:
-    """Create the folder, or check that it was begun with the same configuration; leftovers of a killed run are removed."""
-    before = _read_config(out) if out.is_dir() else None
-    if before is not None:
-        other = [name for name in config if name != "scenes" and before.get(name) != config[name]]
-        if other:
-            raise InputError(f"{out} holds scenes of another configuration ({', '.join(other)} differ); choose another folder or remove it")
-        if before["scenes"] > config["scenes"]:
-            raise InputError(f"{out} holds {before['scenes']} scenes, more than the {config['scenes']} asked for; choose another folder or remove it")
-    elif out.is_dir() and any(out.iterdir()):
-        raise InputError(f"{out} is not empty and holds no simulated scenes; choose another folder")
-    try:
-        for folder in (out, out / "audio", out / "scenes"):
-            folder.mkdir(parents=True, exist_ok=True)
-            for leftover in folder.glob(".twnm-*"):
-                leftover.unlink()
+        out.mkdir(parents=True, exist_ok=True)
+        if missing:
+            (out / CHECKSUMS_NAME).unlink(missing_ok=True)  # a folder with checksums is complete
+        _sweep(out)
+        layout.write_model(out / layout.CONFIG_NAME, config)
+        for name in ("data", "manifest"):
+            (out / name).mkdir(exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot write to {out}: {error.strerror}; choose another folder") from None
-    with atomic_write(out / "config.json") as temporary:
-        temporary.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    return missing
 
 
-def _make(out: Path, indices: list[int], seed: int, recipe: Recipe, bank: Catalogue, split: str) -> int:
-    for index in indices:
-        audio, scene = render(draw_scene(bank, recipe, seed, index, split), bank)
-        with atomic_write(_audio_path(out, index)) as temporary:
-            write_audio(temporary, audio)
-        with atomic_write(_scene_path(out, index)) as temporary:
-            temporary.write_text(scene.to_json() + "\n", encoding="utf-8")
-    return len(indices)
+def _check_same(out: Path, before: Config, config: Config) -> None:
+    other = [name for name in Config.model_fields if name != "scenes" and getattr(before, name) != getattr(config, name)]
+    if other:
+        raise InputError(f"{out} holds scenes of another configuration ({', '.join(other)} differ); choose another folder or remove it")
+    if before.scenes > config.scenes:
+        raise InputError(f"{out} holds {before.scenes} scenes, more than the {config.scenes} asked for; choose another folder or remove it")
 
 
-def _work(out: Path, missing: list[int], seed: int, recipe: Recipe, bank: Catalogue, split: str, workers: int) -> Iterator[int]:
-    """Make the missing scenes, yielding how many each finished chunk had."""
-    chunks = [missing[first : first + CHUNK] for first in range(0, len(missing), CHUNK)]
-    if workers == 1:
-        for chunk in chunks:
-            yield _make(out, chunk, seed, recipe, bank, split)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(out, seed, recipe, bank, split)) as pool:
-        try:
-            for future in as_completed([pool.submit(_make_in_worker, chunk) for chunk in chunks]):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-_worker_arguments: list[tuple[Path, int, Recipe, Catalogue, str]] = []  # what every chunk of a worker process has in common
-
-
-def _start_worker(*arguments: Any) -> None:
-    _worker_arguments[:] = [arguments]
-
-
-def _make_in_worker(indices: list[int]) -> int:
-    out, seed, recipe, bank, split = _worker_arguments[0]
-    return _make(out, indices, seed, recipe, bank, split)
-
-
-def _show_progress(finished: Iterator[int], total: int) -> None:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("simulating"), BarColumn(), MofNCompleteColumn(), TextColumn("scenes"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task("simulating", total=total)
-        for count in finished:
-            progress.advance(task, count)
-
-
-def _data_card(out: Path, scenes: int) -> str:
-    """Which packages and licences the scenes' sounds have."""
-    uses: Counter[tuple[str, str, bool]] = Counter()
-    clips: dict[tuple[str, str, bool], set[str]] = {}
-    for _, scene in read_scenes(out):
-        for event in scene.events:
-            key = (event.package or "(unnamed)", event.licence or "(unknown)", event.procedural)
-            uses[key] += 1
-            clips.setdefault(key, set()).add(event.clip)
-    generated = sum(count for (_, _, procedural), count in uses.items() if procedural)
-    rows = [f"| {key[0]} | {key[1]} | {'generated' if key[2] else 'recorded'} | {len(clips[key])} | {uses[key]} |" for key in sorted(uses)]
-    return "\n".join(
-        [
-            "# Data card",
-            "",
-            f"{scenes} simulated scenes, first-order Ambisonics (AmbiX: W, Y, Z, X; SN3D), 24 kHz, PCM16 FLAC, made by twnm {twnm.__version__}.",
-            f"{generated} of {uses.total()} events are procedurally generated sounds, not recordings.",
-            "",
-            "| package | licence | sounds | clips | events |",
-            "|---|---|---|---|---|",
-            *rows,
-            "",
-        ]
-    )
+def _sweep(out: Path) -> None:
+    """Remove the temporary files of workers that were killed."""
+    for folder in (out, out / "data", out / "manifest"):
+        for leftover in folder.glob(".twnm-*"):
+            leftover.unlink(missing_ok=True)
