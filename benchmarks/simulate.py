@@ -37,6 +37,7 @@ from twnm.simulate.convolve import convolve_sum
 from twnm.simulate.moving import render_moving
 from twnm.simulate.rir import room_response, room_tail
 from twnm.simulate.rooms import shoebox
+from twnm.simulate.tail import Tail
 
 RATE_HZ = 24_000
 SPEED_M_S = 343.2
@@ -79,7 +80,7 @@ def time_scene(room: Room) -> Timed:
     def ours() -> None:
         tail = room_tail(room)
         responses = [room_response(room, Listener(position_m=HERE_M), place, tail, rng) for place in THERE_M]
-        convolve_sum(dry, [0] * len(dry), responses, round(SCENE_S * RATE_HZ))
+        convolve_sum([(sound, 0, response) for sound, response in zip(dry, responses, strict=True)], round(SCENE_S * RATE_HZ))
 
     def theirs() -> None:
         assert room.absorption is not None
@@ -132,6 +133,12 @@ def walk(room: Room) -> Scene:
     return Scene(scene_id="walk", room=room, listener=Listener(position_m=HERE_M), events=(event,), duration_s=SCENE_S)
 
 
+def move(scene: Scene, dry: np.ndarray, tail: Tail | None) -> np.ndarray:
+    """The walk by ours: (4, samples)."""
+    early, images, tails = render_moving(scene, scene.events[0], dry, dry.size, tail, [0])
+    return early + convolve_sum(images, dry.size) + convolve_sum(tails, dry.size)
+
+
 def walk_responses(room: Room) -> tuple[np.ndarray, np.ndarray]:
     """The peer's responses along the way (by our images, all of them) and the times of their places."""
     share = np.linspace(0, 1, WALK_PLACES)
@@ -147,7 +154,7 @@ def time_moving(room: Room) -> Timed:
     scene, samples = walk(room), round(SCENE_S * RATE_HZ)
     dry = (0.05 * np.random.default_rng(2).standard_normal(samples)).astype(np.float32)
     responses, places_s = walk_responses(room)
-    ours = median_ms(lambda: render_moving(scene, scene.events[0], dry, samples, room_tail(room), [0]), 10)
+    ours = median_ms(lambda: move(scene, dry, room_tail(room)), 10)
     return ours, median_ms(lambda: interpolate_in_stft(dry, responses, places_s), 2, warm=False)
 
 
@@ -171,7 +178,7 @@ def moving_errors_db() -> Timed:
         window = np.i0(12 * np.sqrt(np.maximum(0, 1 - (offset / 64) ** 2))) / np.i0(12.0)
         exact += np.where((place >= 0) & (place < samples), dry[np.clip(place, 0, samples - 1)], 0.0) * np.sinc(offset) * window
     exact /= distance_m
-    ours = render_moving(scene, scene.events[0], dry.astype(np.float32), samples, None, [0])[0]
+    ours = move(scene, dry.astype(np.float32), None)[0]
     theirs = interpolate_in_stft(dry, *walk_responses(room))[0]
     kept = slice(RATE_HZ, samples - RATE_HZ)
 

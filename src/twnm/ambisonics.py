@@ -105,8 +105,12 @@ def rotate(foa: Float[np.ndarray, "4 samples"], yaw_deg: float = 0.0, pitch_deg:
 
     Turning the listener to the left by psi is `rotate(foa, -psi)`.
     """
-    x, y, z = rotation_matrix(yaw_deg, pitch_deg, roll_deg) @ foa[[3, 1, 2]]
-    return np.stack([foa[0], y, z, x]).astype(np.float32)
+    if pitch_deg or roll_deg:
+        x, y, z = rotation_matrix(yaw_deg, pitch_deg, roll_deg) @ foa[[3, 1, 2]]
+        return np.stack([foa[0], y, z, x]).astype(np.float32)
+    w, y, z, x = foa.astype(np.float32)
+    cos, sin = np.float32(np.cos(np.radians(yaw_deg))), np.float32(np.sin(np.radians(yaw_deg)))
+    return np.stack([w, y * cos + x * sin, z, x * cos - y * sin])
 
 
 def mirror(foa: Float[np.ndarray, "4 samples"], plane: Plane = "left-right") -> Float32[np.ndarray, "4 samples"]:

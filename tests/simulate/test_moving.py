@@ -31,7 +31,9 @@ def scene_of(way: tuple[Waypoint, ...], *, room: Room = FREE, listener: Listener
 
 def moved(scene: Scene, dry: np.ndarray, *, full: bool = False) -> np.ndarray:
     tail = None if full else room_tail(scene.room)
-    return render_moving(scene, scene.events[0], dry.astype(np.float32), round(scene.duration_s * RATE), tail, [3, 4])
+    samples = round(scene.duration_s * RATE)
+    early, images, tails = render_moving(scene, scene.events[0], dry.astype(np.float32), samples, tail, [3, 4])
+    return early + convolve_sum(images, samples) + convolve_sum(tails, samples)
 
 
 def noise(seconds: float, low_hz: float = 100.0, high_hz: float = 9000.0) -> np.ndarray:
@@ -49,7 +51,7 @@ def test_a_source_at_rest_sounds_as_by_convolution(room: Room) -> None:
     scene = scene_of(path((0.0, place)), room=room, onset_s=0.3)
     dry = noise(1.5)
     response = response_in_room(room, scene.listener.position_m, place, room_tail(room), np.random.default_rng([3, 4]))
-    static = convolve_sum([dry.astype(np.float32)], [round(0.3 * RATE)], [response], 2 * RATE)
+    static = convolve_sum([(dry.astype(np.float32), round(0.3 * RATE), response)], 2 * RATE)
     assert level_db(moved(scene, dry) - static, static) < -60
 
 
@@ -116,7 +118,7 @@ def test_a_walk_through_a_room_is_that_of_a_dense_grid_of_places_at_rest() -> No
     segments = [(dry * np.maximum(0, 1 - np.abs(ramp - number))).astype(np.float32) for number in range(places)]
     grid = [begin + (end - begin) * number / (places - 1) for number in range(places)]
     responses = [response_in_room(room, listener.position_m, (float(x), float(y), float(z)), None, np.random.default_rng(0)) for x, y, z in grid]
-    static = convolve_sum(segments, [0] * places, responses, 2 * RATE)
+    static = convolve_sum([(part, 0, response) for part, response in zip(segments, responses, strict=True)], 2 * RATE)
     walked = moved(scene, dry, full=True)
     assert level_db(walked - static, static) < -20
     for channel in range(4):

@@ -64,7 +64,7 @@ def test_convolution_is_that_of_the_definition() -> None:
     for source, onset, response in zip(sources, (100, 30_000), responses, strict=True):
         wet = fftconvolve(source[None].astype(float), response.astype(float), axes=-1)[:, : 40_000 - onset]
         expected[:, onset : onset + wet.shape[1]] += wet
-    np.testing.assert_allclose(convolve_sum(sources, [100, 30_000], responses, 40_000), expected, atol=2e-3 * np.abs(expected).std())
+    np.testing.assert_allclose(convolve_sum(list(zip(sources, [100, 30_000], responses, strict=True)), 40_000), expected, atol=2e-3 * np.abs(expected).std())
 
 
 def test_loud_scenes_are_turned_down_and_say_so(bank: Catalogue) -> None:

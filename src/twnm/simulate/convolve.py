@@ -1,4 +1,4 @@
-"""Several sources through their four-channel responses into one recording: overlap-save in float32, the sources summed in frequency."""
+"""Several sounds through their four-channel responses into one recording: overlap-save in float32, the sounds summed in frequency."""
 
 import math
 
@@ -16,31 +16,48 @@ def _multiply_add(total, block, source, response):  # type: ignore[no-untyped-de
             total[block, c, f] += source[f] * response[c, f]
 
 
-def convolve_sum(
-    sources: list[Float32[np.ndarray, " _"]], onsets: list[int], responses: list[Float32[np.ndarray, "4 _"]], samples: int
-) -> Float32[np.ndarray, "4 samples"]:
-    """Convolve each source (mono, starting at sample `onsets`) with its response and add them; overlap-save, the sources summed in frequency."""
-    taps = max(response.shape[1] for response in responses)
+GROUP_BLOCKS = 16  # whose spectra are in memory at once
+Part = tuple[Float32[np.ndarray, " _"], int, Float32[np.ndarray, "4 _"]]
+"""A mono sound, the sample at which it begins, and its response."""
+
+
+def convolve_sum(parts: list[Part], samples: int) -> Float32[np.ndarray, "4 samples"]:
+    """Convolve each sound with its response and add them; overlap-save, the sounds summed in frequency. Silence for no parts."""
+    if not parts:
+        return np.zeros((4, samples), np.float32)
+    taps = max(response.shape[1] for _, _, response in parts)
     nfft = max(8192, 1 << math.ceil(math.log2(1.6 * taps)))
     hop = nfft - taps + 1
-    blocks = math.ceil(samples / hop)
-    owners = [
-        (block, number)
-        for number, (source, onset) in enumerate(zip(sources, onsets, strict=True))
-        for block in range(blocks)
-        if block * hop < onset + source.size + taps - 1 and (block + 1) * hop > onset
+    filters = np.zeros((len(parts), 4, nfft), np.float32)
+    for row, (_, _, response) in zip(filters, parts, strict=True):
+        row[:, : response.shape[1]] = response
+    transfer: Complex64[np.ndarray, "parts 4 frequencies"] = fft.rfft(filters, axis=-1, workers=1)
+    out = np.zeros((4, samples), np.float32)
+    for begin in range(0, samples, GROUP_BLOCKS * hop):
+        _add_blocks(out, parts, transfer, range(begin, min(samples, begin + GROUP_BLOCKS * hop), hop), taps, nfft)
+    return out
+
+
+def _add_blocks(
+    out: Float32[np.ndarray, "4 samples"], parts: list[Part], transfer: Complex64[np.ndarray, "parts 4 frequencies"], begins: range, taps: int, nfft: int
+) -> None:
+    """Fill the blocks of the output that begin at `begins`, as far as something sounds in them."""
+    hop = begins.step
+    heard = [
+        (begin, number) for begin in begins for number, (sound, onset, _) in enumerate(parts) if begin < onset + sound.size + taps - 1 and begin + hop > onset
     ]
-    frames = np.zeros((len(owners) + 4 * len(responses), nfft), np.float32)
-    for frame, (block, number) in zip(frames, owners, strict=False):
-        first = onsets[number] - block * hop + taps - 1  # where the source begins in the frame, whose last `hop` samples are kept
-        part = sources[number][max(0, -first) : max(0, nfft - first)]
+    if not heard:
+        return
+    frames = np.zeros((len(heard), nfft), np.float32)
+    for frame, (begin, number) in zip(frames, heard, strict=True):
+        sound, onset, _ = parts[number]
+        first = onset - begin + taps - 1  # where the sound begins in the frame, whose last `hop` samples are kept
+        part = sound[max(0, -first) : max(0, nfft - first)]
         frame[max(0, first) : max(0, first) + part.size] = part
-    for response, filters in zip(responses, frames[len(owners) :].reshape(-1, 4, nfft), strict=True):
-        filters[:, : response.shape[1]] = response
     spectra: Complex64[np.ndarray, "frames frequencies"] = fft.rfft(frames, axis=-1, workers=1)
-    transfer = spectra[len(owners) :].reshape(-1, 4, spectra.shape[1])
-    total = np.zeros((blocks, 4, spectra.shape[1]), np.complex64)
-    for (block, number), spectrum in zip(owners, spectra, strict=False):
-        _multiply_add(total, block, spectrum, transfer[number])
-    kept = fft.irfft(total, nfft, axis=-1, workers=1)[:, :, taps - 1 :]
-    return np.ascontiguousarray(kept.transpose(1, 0, 2).reshape(4, -1)[:, :samples])
+    sounding = sorted({begin for begin, _ in heard})
+    total = np.zeros((len(sounding), 4, spectra.shape[1]), np.complex64)
+    for (begin, number), spectrum in zip(heard, spectra, strict=True):
+        _multiply_add(total, sounding.index(begin), spectrum, transfer[number])
+    for begin, kept in zip(sounding, fft.irfft(total, nfft, axis=-1, workers=1)[:, :, taps - 1 :], strict=True):
+        out[:, begin : begin + hop] = kept[:, : out.shape[1] - begin]

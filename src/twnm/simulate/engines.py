@@ -58,7 +58,7 @@ def _with_processes(make: Make, shards: Iterable[int], workers: int) -> Iterator
     crew: list[SpawnProcess] = []
     busy: list[Connection] = []
     try:
-        with _one_thread_each():
+        with one_thread_each():
             for _, shard in zip(range(workers), waiting, strict=False):
                 ours, theirs = context.Pipe()
                 process = context.Process(target=_serve, args=(theirs, make), daemon=True)
@@ -106,7 +106,7 @@ def _alive() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _one_thread_each() -> Iterator[None]:
+def one_thread_each() -> Iterator[None]:
     """Processes started here run one thread each: numeric libraries that start more on a busy machine are ten times slower."""
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))

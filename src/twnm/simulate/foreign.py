@@ -24,7 +24,7 @@ from twnm.ambisonics import unit_vector
 from twnm.audio import SAMPLE_RATE_HZ
 from twnm.errors import InputError
 from twnm.scene import BAND_CENTRES_HZ, Event, Listener, Position, Room, Scene
-from twnm.simulate.convolve import convolve_sum
+from twnm.simulate.convolve import Part, convolve_sum
 from twnm.simulate.dry import dry_signal
 from twnm.simulate.images import air_neper_per_m, band_hats, directivity_shares
 from twnm.simulate.tail import mixing_time_s
@@ -55,7 +55,7 @@ def render_events(scene: Scene, catalogue: Catalogue, samples: int) -> Float32[n
             "so use the native renderer"
         )
     audio = np.zeros((4, samples), np.float32)
-    static: list[tuple[Float32[np.ndarray, " _"], int, Float32[np.ndarray, "4 _"]]] = []
+    static: list[Part] = []
     for number, event in enumerate(scene.events):
         rng = np.random.default_rng([*scene.seed, number, _STREAM])
         dry, onset = dry_signal(event, catalogue), round(event.onset_s * SAMPLE_RATE_HZ)
@@ -66,8 +66,7 @@ def render_events(scene: Scene, catalogue: Catalogue, samples: int) -> Float32[n
             there = event.position_at(np.array([event.onset_s]))[0]
             static.append((dry, onset, response(scene.room, _position(here), _position(there), rng, event.directivity, event.facing_deg)))
     if static:
-        sources, onsets, responses = (list(column) for column in zip(*static, strict=True))
-        audio += convolve_sum(sources, onsets, responses, samples)
+        audio += convolve_sum(static, samples)
     return _turned(audio, scene.listener)
 
 
@@ -231,7 +230,7 @@ def _add_moving(
         late.append(response(scene.room, here, there, rng, event.directivity, event.facing_deg, lowest_order=2))
     place = np.interp(np.arange(dry.size), knots, np.arange(knots.size))
     parts = [dry * np.cos(0.5 * np.pi * np.minimum(np.abs(place - number), 1)).astype(np.float32) for number in range(knots.size)]
-    audio += convolve_sum(parts, [onset] * knots.size, late, audio.shape[1])
+    audio += convolve_sum([(part, onset, heard) for part, heard in zip(parts, late, strict=True)], audio.shape[1])
 
 
 def _places(travel_m: Float[np.ndarray, " samples"], step_m: float, bounds: tuple[int, int]) -> Int64[np.ndarray, " places"]:

@@ -120,11 +120,11 @@ def render_events(scene: Scene, catalogue: Catalogue, responses: Responses, samp
     moving = [event.label for event in scene.events if event.moving] or (["the listener"] if scene.listener.moving else [])
     if moving:
         raise InputError(f"scene {scene.scene_id}: {moving[0]} moves; a measured response holds for one place: give its path one place")
-    if not scene.events:
-        return np.zeros((4, samples), np.float32)
-    heard = [rotate(responses.of(event.response).foa, event.response_yaw_deg - scene.listener.yaw_deg) for event in scene.events]
-    onsets = [round(event.onset_s * SAMPLE_RATE_HZ) for event in scene.events]
-    return convolve_sum([dry_signal(event, catalogue) for event in scene.events], onsets, heard, samples)
+    parts = []
+    for event in scene.events:
+        heard = rotate(responses.of(event.response).foa, event.response_yaw_deg - scene.listener.yaw_deg)
+        parts.append((dry_signal(event, catalogue), round(event.onset_s * SAMPLE_RATE_HZ), heard))
+    return convolve_sum(parts, samples)
 
 
 def place_in(scene: Scene, responses: Responses, rng: np.random.Generator) -> Scene:

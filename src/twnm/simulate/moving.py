@@ -22,7 +22,7 @@ from scipy import fft
 from twnm.audio import SAMPLE_RATE_HZ
 from twnm.errors import InputError
 from twnm.scene import BAND_CENTRES_HZ, Event, Listener, Room, Scene
-from twnm.simulate.convolve import convolve_sum
+from twnm.simulate.convolve import Part
 from twnm.simulate.images import LEAD, PHASES, air_neper_per_m, band_hats, directivity_shares, sinc_table
 from twnm.simulate.kernels import TAPS, kernel, sum_taps
 from twnm.simulate.rir import early_response, tail_response
@@ -58,8 +58,10 @@ class _Track:
 
 def render_moving(
     scene: Scene, event: Event, dry: Float32[np.ndarray, " length"], samples: int, tail: Tail | None, seed: list[int]
-) -> Float32[np.ndarray, "4 samples"]:
+) -> tuple[Float32[np.ndarray, "4 samples"], list[Part], list[Part]]:
     """The event as the microphone hears it, in the room's axes: turn it by the listener's yaw to get what the listener hears.
+
+    Gives the direct sound and the first reflections, and what is still to be convolved and added: higher images, and tails.
 
     Args:
         scene: room and listener.
@@ -96,11 +98,10 @@ def render_moving(
             dry.size,
             scene.room.speed_of_sound_m_s,
         )
-    if scene.room.kind == "shoebox":
-        out += _late_images(scene, event, bands[:, BAND_RINGING + TAPS :][:, : dry.size], samples, tail)
-        if tail is not None:
-            out += _late_tails(scene, event, dry, samples, tail, seed)
-    return out
+    if scene.room.kind != "shoebox":
+        return out, [], []
+    images = _late_images(scene, event, bands[:, BAND_RINGING + TAPS :][:, : dry.size], tail)
+    return out, images, [] if tail is None else _late_tails(scene, event, dry, tail, seed)
 
 
 def _split_bands(dry: Float32[np.ndarray, " length"]) -> Float32[np.ndarray, "bands padded"]:
@@ -215,13 +216,13 @@ def _spread(out, heard, before, after):  # type: ignore[no-untyped-def]  # pragm
 
 
 def _late_times(scene: Scene, event: Event, step_m: float) -> Float[np.ndarray, " times"]:
-    """Times of emission between which source and listener together move at most `step_m` (or a tenth of a second passes); one if all is at rest."""
+    """Times of emission between which source and listener together move about `step_m` (or a tenth of a second passes); one if they hardly move."""
     grid_s = np.linspace(event.onset_s, event.offset_s, max(2, math.ceil((event.offset_s - event.onset_s) / LATE_STEP_S) + 1))
     moved_m = [np.linalg.norm(np.diff(thing.position_at(grid_s), axis=0), axis=1) for thing in (event, scene.listener)]
     way_m = np.concatenate([[0.0], np.cumsum(moved_m[0] + moved_m[1])])
-    if way_m[-1] == 0.0:
+    count = min(grid_s.size, round(way_m[-1] / step_m) + 1)
+    if count == 1:
         return grid_s[:1]
-    count = min(grid_s.size, max(2, math.ceil(way_m[-1] / step_m) + 1))
     rising = way_m + 1e-9 * grid_s  # a pause in the motion stays increasing
     return np.asarray(np.interp(np.linspace(rising[0], rising[-1], count), rising, grid_s))
 
@@ -235,25 +236,23 @@ def _shares(times_s: Float[np.ndarray, " times"], onset_s: float, length: int) -
         yield part, np.maximum(0, 1 - np.abs(ramp[part] - number))
 
 
-def _late_images(scene: Scene, event: Event, bands: Float32[np.ndarray, "bands length"], samples: int, tail: Tail | None) -> Float32[np.ndarray, "4 samples"]:
+def _late_images(scene: Scene, event: Event, bands: Float32[np.ndarray, "bands length"], tail: Tail | None) -> list[Part]:
     """Images of two and more reflections, up to the tail, crossfaded along the way."""
     times_s = _late_times(scene, event, IMAGE_STEP_M)
     alike, unlike = bands[:ALIKE_BANDS].sum(axis=0), bands[ALIKE_BANDS:].sum(axis=0)
-    segments, onsets, responses = [], [], []
+    parts = []
     places = zip(event.position_at(times_s).tolist(), scene.listener.position_at(times_s).tolist(), strict=True)
-    for (part, share), (source_m, listener_m) in zip(_shares(times_s, event.onset_s, bands.shape[1]), places, strict=True):
-        segments.append((alike[part] * share + unlike[part] * np.sqrt(share)).astype(np.float32))
-        onsets.append(round(event.onset_s * SAMPLE_RATE_HZ) + part.start)
-        responses.append(early_response(scene.room, tuple(listener_m), tuple(source_m), tail, event.directivity, event.facing_deg, FIRST_LATE_ORDER))
-    return convolve_sum(segments, onsets, responses, samples)
+    for (span, share), (source_m, listener_m) in zip(_shares(times_s, event.onset_s, bands.shape[1]), places, strict=True):
+        sound = (alike[span] * share + unlike[span] * np.sqrt(share)).astype(np.float32)
+        response = early_response(scene.room, tuple(listener_m), tuple(source_m), tail, event.directivity, event.facing_deg, FIRST_LATE_ORDER)
+        parts.append((sound, round(event.onset_s * SAMPLE_RATE_HZ) + span.start, response))
+    return parts
 
 
-def _late_tails(scene: Scene, event: Event, dry: Float32[np.ndarray, " length"], samples: int, tail: Tail, seed: list[int]) -> Float32[np.ndarray, "4 samples"]:
+def _late_tails(scene: Scene, event: Event, dry: Float32[np.ndarray, " length"], tail: Tail, seed: list[int]) -> list[Part]:
     """The diffuse tail, crossfaded along the way."""
-    times_s = _late_times(scene, event, TAIL_STEP_M)
-    segments, onsets, responses = [], [], []
-    for number, (part, share) in enumerate(_shares(times_s, event.onset_s, dry.size)):
-        segments.append(dry[part] * np.sqrt(share).astype(np.float32))
-        onsets.append(round(event.onset_s * SAMPLE_RATE_HZ) + part.start)
-        responses.append(tail_response(tail, event.directivity, np.random.default_rng([*seed, number])))
-    return convolve_sum(segments, onsets, responses, samples)
+    parts = []
+    for number, (span, share) in enumerate(_shares(_late_times(scene, event, TAIL_STEP_M), event.onset_s, dry.size)):
+        response = tail_response(tail, event.directivity, np.random.default_rng([*seed, number]))
+        parts.append((dry[span] * np.sqrt(share).astype(np.float32), round(event.onset_s * SAMPLE_RATE_HZ) + span.start, response))
+    return parts

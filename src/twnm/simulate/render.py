@@ -14,7 +14,7 @@ from twnm.audio import SAMPLE_RATE_HZ
 from twnm.errors import InputError
 from twnm.scene import Event, Listener, Scene
 from twnm.simulate.ambience import ambience
-from twnm.simulate.convolve import convolve_sum
+from twnm.simulate.convolve import Part, convolve_sum
 from twnm.simulate.dry import dry_signal
 from twnm.simulate.microphone import record
 from twnm.simulate.moving import render_moving
@@ -81,19 +81,23 @@ def _render_native(scene: Scene, catalogue: Catalogue, samples: int) -> Float32[
     """All events, in the room's axes, then turned as the listener turns."""
     tail = room_tail(scene.room)
     audio = np.zeros((4, samples), np.float32)
-    dry, onsets, responses = [], [], []
+    short: list[Part] = []
+    long: list[Part] = []
     for number, event in enumerate(scene.events):
-        sound = dry_signal(event, catalogue)
+        dry = dry_signal(event, catalogue)
         seed = [*scene.seed, number, _RENDER_STREAM]
         if _at_rest(event, scene.listener):
-            dry.append(sound)
-            onsets.append(round(event.onset_s * SAMPLE_RATE_HZ))
             place = (scene.room, scene.listener.position_m, event.path[0].position_m)
-            responses.append(response_in_room(*place, tail, np.random.default_rng(seed), event.directivity, event.facing_deg))
+            response = response_in_room(*place, tail, np.random.default_rng(seed), event.directivity, event.facing_deg)
+            long.append((dry, round(event.onset_s * SAMPLE_RATE_HZ), response))
         else:
-            audio += render_moving(scene, event, sound, samples, tail, seed)
-    if dry:
-        audio += convolve_sum(dry, onsets, responses, samples)
+            early, images, tails = render_moving(scene, event, dry, samples, tail, seed)
+            audio += early
+            short += images
+            long += tails
+    for parts in (short, long):  # apart, because transforms are as long as the longest response
+        if parts:
+            audio += convolve_sum(parts, samples)
     return face(audio, scene.listener)
 
 
