@@ -16,14 +16,15 @@ from scipy import fft
 from twnm.audio import SAMPLE_RATE_HZ
 from twnm.scene import Microphone
 from twnm.simulate.ambience import incoherent_noise
+from twnm.simulate.kernels import kernel
 
 # Signs of W, Y, Z, X at the capsules left-front-up, right-front-down, left-back-down, right-back-up.
 _SIGNS = np.array([[1, 1, 1, 1], [1, -1, -1, 1], [1, 1, -1, -1], [1, -1, 1, -1]])
 TO_CAPSULES: Float[np.ndarray, "capsules 4"] = 0.5 * _SIGNS * np.array([1, 3**-0.5, 3**-0.5, 3**-0.5])
 FROM_CAPSULES: Float[np.ndarray, "4 capsules"] = np.linalg.inv(TO_CAPSULES)
 RISE_OCTAVES = 2.0
-_PAD = 1024  # what a fractional delay rings beyond the ends, which would wrap around
-_FINE = 256
+NFFT = 2048
+OVERLAP = 256  # a transfer function rings by less than -70 dB beyond it: delays are parts of a sample, and the error rises smoothly
 _NOISE_SPREAD_DB = 0.5
 _LEAK = 0.3
 
@@ -33,42 +34,43 @@ def record(foa: Float32[np.ndarray, "4 samples"], microphone: Microphone, rng: n
 
     Equal noise of the capsules at s dB is noise of s dB on W and of s + 4.8 dB on each of Y, Z and X.
     """
-    samples = foa.shape[1]
-    nfft = fft.next_fast_len(samples + _PAD, real=True)
-    gain = 10 ** (np.array(microphone.gain_db) / 20)
-    capsules = (gain[:, None] * TO_CAPSULES).astype(np.float32) @ foa
-    spectra: Complex64[np.ndarray, "4 frequencies"] = fft.rfft(capsules, nfft, axis=1, workers=1)
-    if any(microphone.delay_us):
-        spectra *= _delays(np.array(microphone.delay_us) * 1e-6, nfft)
-    spectra = _mix(FROM_CAPSULES, spectra)
-    if microphone.aliasing_hz is not None and microphone.encoding_error is not None:
-        first = math.ceil(microphone.aliasing_hz * nfft / SAMPLE_RATE_HZ)
-        above = spectra[:, first:]
-        above += _rise(microphone.aliasing_hz, first, nfft) * _mix(np.array(microphone.encoding_error), above)
-    heard = fft.irfft(spectra, nfft, axis=1, workers=1)[:, :samples]
+    samples, hop = foa.shape[1], NFFT - OVERLAP
+    blocks = -(-samples // hop)
+    padded = np.zeros((4, blocks * hop + OVERLAP), np.float32)
+    padded[:, OVERLAP // 2 : OVERLAP // 2 + samples] = foa
+    frames = np.lib.stride_tricks.sliding_window_view(padded, NFFT, axis=1)[:, ::hop]
+    spectra: Complex64[np.ndarray, "4 blocks frequencies"] = fft.rfft(frames, axis=-1, workers=1)
+    mixed = np.empty_like(spectra)
+    _mix(spectra, transfer(microphone), mixed)
+    heard = fft.irfft(mixed, NFFT, axis=-1, workers=1)[:, :, OVERLAP // 2 : OVERLAP // 2 + hop].reshape(4, -1)[:, :samples]
     noise = FROM_CAPSULES * 10 ** (np.array(microphone.self_noise_db) / 20)
     return np.asarray(heard + noise.astype(np.float32) @ incoherent_noise("white", samples, rng), np.float32)
 
 
-def _mix(matrix: Float[np.ndarray, "4 4"], spectra: Complex64[np.ndarray, "4 _"]) -> Complex64[np.ndarray, "4 _"]:
-    """A real matrix on complex channels, as one product of real numbers."""
-    return (matrix.astype(np.float32) @ np.ascontiguousarray(spectra).view(np.float32)).view(np.complex64)
+def transfer(microphone: Microphone) -> Complex64[np.ndarray, "4 4 frequencies"]:
+    """What each of W, Y, Z, X of the ideal field (second axis) gives to each channel (first), on the frequencies of an FFT of `NFFT` samples."""
+    frequency_hz = np.fft.rfftfreq(NFFT, 1 / SAMPLE_RATE_HZ)
+    gain = 10 ** (np.array(microphone.gain_db) / 20)
+    capsules = gain[:, None] * np.exp(-2e-6j * np.pi * frequency_hz * np.array(microphone.delay_us)[:, None])
+    whole = np.einsum("ic,cf,cj->ijf", FROM_CAPSULES, capsules, TO_CAPSULES)
+    if microphone.aliasing_hz is not None and microphone.encoding_error is not None:
+        octaves = np.clip(np.log2(np.maximum(frequency_hz, 1.0) / microphone.aliasing_hz), 0, RISE_OCTAVES)
+        error = (0.5 - 0.5 * np.cos(np.pi / RISE_OCTAVES * octaves)) * np.array(microphone.encoding_error)[:, :, None]
+        whole = whole + np.einsum("ijf,jkf->ikf", error, whole)
+    return np.ascontiguousarray(whole, np.complex64)
 
 
-def _delays(delay_s: Float[np.ndarray, " 4"], nfft: int) -> Complex64[np.ndarray, "4 frequencies"]:
-    """Transfer functions of pure delays; as products of a coarse and a fine turn, because a complex exponential per frequency takes longer than the FFT."""
-    count = nfft // 2 + 1
-    step = -2j * np.pi * SAMPLE_RATE_HZ / nfft * delay_s[:, None]
-    coarse = np.exp(step * _FINE * np.arange(-(-count // _FINE))).astype(np.complex64)
-    fine = np.exp(step * np.arange(_FINE)).astype(np.complex64)
-    return (coarse[:, :, None] * fine[:, None, :]).reshape(4, -1)[:, :count]
-
-
-def _rise(aliasing_hz: float, first: int, nfft: int) -> Float32[np.ndarray, " frequencies"]:
-    """Share of the encoding error from FFT bin `first` on: a raised cosine over two octaves above the aliasing frequency."""
-    frequency_hz = np.arange(first, nfft // 2 + 1, dtype=np.float32) * np.float32(SAMPLE_RATE_HZ / nfft)
-    octaves = np.clip(np.log2(frequency_hz / np.float32(aliasing_hz)), 0, RISE_OCTAVES)
-    return np.asarray(0.5 - 0.5 * np.cos(np.pi / RISE_OCTAVES * octaves), np.float32)
+@kernel
+def _mix(spectra, matrix, mixed):  # type: ignore[no-untyped-def]  # pragma: no cover
+    for block in range(spectra.shape[1]):
+        for i in range(4):
+            for f in range(spectra.shape[2]):
+                mixed[i, block, f] = (
+                    matrix[i, 0, f] * spectra[0, block, f]
+                    + matrix[i, 1, f] * spectra[1, block, f]
+                    + matrix[i, 2, f] * spectra[2, block, f]
+                    + matrix[i, 3, f] * spectra[3, block, f]
+                )
 
 
 def draw_microphone(

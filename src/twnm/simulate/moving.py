@@ -152,18 +152,19 @@ def _add_path(  # type: ignore[no-untyped-def]  # pragma: no cover
 ):
     place, velocity, here, unused = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
     source_knot = listener_knot = 0
-    emitted_s = 0.0
+    emitted_s = onset_s
     # At a control point: emitted sample, direction (y, z, x), gain per band.
     before, after = np.zeros(4), np.zeros(4)
     gain_before, gain_after = np.zeros(8, np.float32), np.zeros(8, np.float32)
     mixed, heard = np.zeros(8 * CONTROL_SAMPLES, np.float32), np.zeros(CONTROL_SAMPLES, np.float32)
     padding = BAND_RINGING + TAPS
-    for block in range(out.shape[1] // CONTROL_SAMPLES + 2):
+    first_block = int(onset_s * SAMPLE_RATE_HZ) // CONTROL_SAMPLES  # nothing is heard before it is emitted
+    for block in range(first_block, out.shape[1] // CONTROL_SAMPLES + 2):
         time_s = block * CONTROL_SAMPLES / SAMPLE_RATE_HZ
         listener_knot = _locate(listener_s, listener_m, time_s, listener_knot, here, unused)
         distance_m = 1.0
         emitted_s += CONTROL_SAMPLES / SAMPLE_RATE_HZ
-        for _ in range(2 if block else 12):  # Newton's method on emitted + distance / c - time
+        for _ in range(2 if block > first_block else 12):  # Newton's method on emitted + distance / c - time
             source_knot = _locate(source_s, source_m, emitted_s, source_knot, place, velocity)
             square = receding = 0.0
             for axis in range(3):
@@ -185,7 +186,9 @@ def _add_path(  # type: ignore[no-untyped-def]  # pragma: no cover
         count = min(CONTROL_SAMPLES, out.shape[1] - begin)
         first = math.floor(before[0]) - (LEAD - 1)
         last = math.floor(after[0]) + LEAD + 2
-        if block == 0 or count <= 0 or first < -padding or last > length + padding:
+        if first > length:
+            break
+        if block == first_block or count <= 0 or first < -padding or last > length + padding:
             continue
         _mix_bands(mixed[: last - first], bands[:, first + padding : last + padding], gain_before, gain_after)
         step = (after[0] - before[0]) / CONTROL_SAMPLES
