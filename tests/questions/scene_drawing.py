@@ -1,4 +1,7 @@
-"""A simple generator of scenes for the tests of questions: free field, uniform directions, log-uniform distances, one to four events, some moving."""
+"""A simple generator of scenes for the tests of questions: uniform directions, log-uniform distances, one to four events, some of them moving.
+
+The listener is at the origin and looks along x, in the free field or in a room of which only the reverberation time is known.
+"""
 
 import numpy as np
 
@@ -43,7 +46,11 @@ def drawn_scene(rng: np.random.Generator, number: int = 0) -> Scene:
     if len(labels) > 1 and rng.random() < 0.1:
         labels[1] = labels[0]
     ambience = Ambience(kind="pink", level_db=float(rng.uniform(-75, -40))) if rng.random() < 0.5 else Ambience()
-    return scene_of(*(drawn_event(rng, label) for label in labels), ambience=ambience, scene_id=f"scene-{number}")
+    scene = scene_of(*(drawn_event(rng, label) for label in labels), ambience=ambience, scene_id=f"scene-{number}")
+    if rng.random() < 0.3:
+        return scene
+    room = Room(kind="measured", rt60_s=(float(rng.uniform(0.15, 1.3)),) * 7)
+    return scene.model_copy(update={"room": room, "events": tuple(event.model_copy(update={"response": "r"}) for event in scene.events)})
 
 
 def seeded_scenes(count: int, seed: int = 0) -> list[Scene]:

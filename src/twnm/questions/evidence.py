@@ -68,19 +68,15 @@ class Heard:
         return f"{it.label} | {where} | {it.distance_m:.1f} m | {it.onset_s:.1f}-{it.offset_s:.1f} s"
 
 
-def audible_events(scene: Scene) -> tuple[Event, ...]:
-    """The events at least 3 dB above the ambience, ordered by onset."""
-    return tuple(sorted((event for event in scene.events if scene.audibility_db(event) >= AUDIBLE_DB), key=lambda event: event.onset_s))
-
-
-def heard_as(scene: Scene, event: Event) -> Heard:
-    """One event of a scene, exact, at its place at the middle of its time."""
-    return Heard(spoken(event.label), *scene.place(event), event.onset_s, event.offset_s)
+def audible(scene: Scene) -> tuple[tuple[Event, Heard], ...]:
+    """The events at least 3 dB above the ambience, each as it is heard at the middle of its time, exact; ordered by onset."""
+    events = sorted((event for event in scene.events if scene.audibility_db(event) >= AUDIBLE_DB), key=lambda event: event.onset_s)
+    return tuple((event, Heard(spoken(event.label), *scene.place(event), event.onset_s, event.offset_s)) for event in events)
 
 
 def heard_of(scene: Scene) -> tuple[Heard, ...]:
     """What is heard in a scene, exact, ordered by onset."""
-    return tuple(heard_as(scene, event) for event in audible_events(scene))
+    return tuple(heard for _, heard in audible(scene))
 
 
 def write_evidence(heard: tuple[Heard, ...]) -> str:

@@ -1,10 +1,11 @@
 """Options: distractors that are a listener's mistakes, in sets that do not give the answer away.
 
-Each set is built so that, given the set alone, every member is as likely to be right: sectors come in sets closed under the mistakes, numbers on ladders
-in which the right rung is drawn uniformly (and the question is dropped when the ladder leaves the allowed range).
+Each set is built so that, given the set and the question, every member is as likely to be right: sectors and stories come in sets closed under the
+mistakes, numbers on ladders in which the right rung is drawn uniformly (and the question is dropped when the ladder leaves the allowed range), and a
+sound that the question rules out by naming it is no option.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -23,12 +24,26 @@ def pick(rng: np.random.Generator, choices: Sequence[Choice]) -> Choice:
 
 def shuffled(rng: np.random.Generator, choices: Sequence[Choice]) -> list[Choice]:
     """The choices in random order."""
-    return [choices[index] for index in rng.permutation(len(choices))]
+    return [choices[index] for index in rng.permutation(len(choices)).tolist()]
 
 
 def pairs(rng: np.random.Generator, sources: Sequence[Source]) -> list[tuple[Source, Source]]:
     """All ordered pairs of different objects, in random order."""
     return shuffled(rng, [(first, second) for first in sources for second in sources if first is not second])
+
+
+def absent_labels(rng: np.random.Generator, facts: Facts, count: int) -> list[str]:
+    """Up to `count` sounds that are not in the scene but might have been, in random order (in proportion to their weights without replacement)."""
+    if not facts.absent:
+        return []
+    keys = rng.exponential(size=len(facts.absent)) / np.array(facts.absent_weights)
+    return [facts.absent[index] for index in np.argsort(keys)[:count].tolist()]
+
+
+def label_options(rng: np.random.Generator, facts: Facts, answer: str, heard: Sequence[str]) -> tuple[str, ...]:
+    """Four labels: the answer, other sounds that are heard, then absent ones."""
+    others = shuffled(rng, [label for label in heard if label != answer])[: RUNGS - 1]
+    return (answer, *others, *absent_labels(rng, facts, RUNGS - 1 - len(others)))
 
 
 def mirror_sectors(sector: str) -> tuple[str, ...]:
@@ -42,17 +57,11 @@ def neighbour_sectors(rng: np.random.Generator, sector: str) -> tuple[str, ...]:
     return tuple(SECTORS[(start + step) % 8] for step in (0, 1, 4, 5))
 
 
-def label_options(rng: np.random.Generator, facts: Facts, answer: str, heard: Sequence[str]) -> tuple[str, ...]:
-    """Four labels: the answer, other sounds that are heard, then absent ones."""
-    others = shuffled(rng, [label for label in heard if label != answer])
-    return (answer, *others, *shuffled(rng, facts.absent))[:RUNGS]
-
-
 def ratio_ladder(rng: np.random.Generator, value: float, ratio: float, lowest: float, highest: float) -> tuple[float, ...] | None:
     """Four values, each `ratio` times the one before, one of them within 8 % of `value`, with one decimal; None if they leave the range."""
     base = value * rng.uniform(0.92, 1.08) * ratio ** -float(rng.integers(RUNGS))
     rungs = tuple(round(base * ratio**step, 1) for step in range(RUNGS))
-    return rungs if lowest <= rungs[0] and rungs[-1] <= highest else None
+    return rungs if lowest <= rungs[0] and rungs[-1] <= highest and len(set(rungs)) == RUNGS else None
 
 
 def step_ladder(rng: np.random.Generator, value: float, step: float, jitter: float, lowest: float, highest: float) -> tuple[float, ...] | None:
@@ -62,6 +71,14 @@ def step_ladder(rng: np.random.Generator, value: float, step: float, jitter: flo
     return rungs if lowest <= rungs[0] and rungs[-1] <= highest else None
 
 
-def nearest(rungs: Sequence[float], value: float) -> float:
-    """The rung nearest to the value."""
-    return min(rungs, key=lambda rung: abs(rung - value))
+def number_of(option: str) -> float:
+    """The number that an option begins with: 2.1 for "2.1 m", 40 for "40°"."""
+    return float(option.split(" ")[0].rstrip("°"))
+
+
+def nearest_option(options: Sequence[str], exact: float, said: float, apart: Callable[[float, float], bool]) -> str | None:
+    """The option nearest to a value; None if the value as said has another, or a wrong option is not `apart` from the exact value."""
+    right = min(options, key=lambda option: abs(number_of(option) - exact))
+    if right != min(options, key=lambda option: abs(number_of(option) - said)):
+        return None
+    return right if all(apart(number_of(option), exact) for option in options if option != right) else None

@@ -1,6 +1,6 @@
 """How each task is asked: wordings for training, and others that only validation and test use.
 
-`{a}` and `{b}` are spoken labels; the other fields are phrases that the task fills in.
+`{a}` and `{b}` are spoken labels; the other fields are phrases that the task fills in. An open question ends with a sentence that says how to reply.
 """
 
 from collections.abc import Mapping
@@ -142,6 +142,19 @@ WORDINGS: Mapping[str, Wordings] = MappingProxyType(
             How long into the clip does the {a} appear?
             The {a} starts at what moment?""",
         ),
+        "l1_describe_room": _of(
+            """What are the surroundings like?
+            What do the surroundings sound like?
+            In what surroundings are you?
+            Which surroundings do you hear?
+            Where was this recorded?
+            How reverberant are the surroundings?
+            Describe the room.
+            What kind of place do you hear?""",
+            """By its echo, what place is this?
+            What does the reverberation tell of the place?
+            Which acoustics fit the recording?""",
+        ),
         "l2_relative_direction_between_objects": _of(
             """Where is the {a} relative to the {b}?
             Seen from you, where is the {a} relative to the {b}?
@@ -194,6 +207,19 @@ WORDINGS: Mapping[str, Wordings] = MappingProxyType(
             Assign direction and distance to the {a} and the {b}.
             Which line fits the {a} and the {b}?""",
         ),
+        "l2_order_in_time_and_space": _of(
+            """In what order and where are the {a} and the {b}?
+            Which comes first, the {a} or the {b}, and where?
+            When and where do the {a} and the {b} start?
+            Order the {a} and the {b} in time and space.
+            What happens first, and where, of the {a} and the {b}?
+            Which sequence of the {a} and the {b} is right?
+            How do the {a} and the {b} follow each other, and where?
+            Tell the order and the places of the {a} and the {b}.""",
+            """Put the {a} and the {b} in sequence, with their places.
+            Of the {a} and the {b}, which sets in first, and on which side?
+            Which account of the {a} and the {b} has order and place right?""",
+        ),
         "l2_same_side": _of(
             """Are the {a} and the {b} on the same side?
             Are the {a} and the {b} on the same side, left or right?
@@ -207,18 +233,18 @@ WORDINGS: Mapping[str, Wordings] = MappingProxyType(
             Would one ear face both the {a} and the {b}?
             Do the {a} and the {b} lie on one and the same side?""",
         ),
-        "l2_order_in_time": _of(
-            """Which starts {more}, the {a} or the {b}?
-            Which sound starts {more}, the {a} or the {b}?
-            Does the {a} or the {b} start {more}?
-            The {a} or the {b}: which starts {more}?
-            Which begins {more}, the {a} or the {b}?
-            Of the {a} and the {b}, which starts {more}?
-            Which comes in {more}, the {a} or the {b}?
-            Compare the {a} and the {b}: which starts {more}?""",
-            """Between the {a} and the {b}, which sets in {more}?
-            In time, does the {a} or the {b} come {more}?
-            Which of the {a} and the {b} has its onset {more}?""",
+        "l2_track_motion": _of(
+            """How does the {a} move?
+            What is the motion of the {a}?
+            In which way does the {a} move?
+            Describe the motion of the {a}.
+            Follow the {a}: how does it move?
+            What does the {a} do in space?
+            How does the place of the {a} change?
+            Which motion does the {a} make?""",
+            """Track the {a}. What is its course?
+            Where is the {a} going, if anywhere?
+            Over time, how does the {a} travel?""",
         ),
         "l2_angular_separation": _of(
             """How far apart in angle are the {a} and the {b}?
@@ -285,31 +311,44 @@ WORDINGS: Mapping[str, Wordings] = MappingProxyType(
             Do you approach or leave the {a} when you {walk}?
             Once you {walk}, is the {a} nearer or farther off?""",
         ),
-        "l3_approach_source": _of(
-            """If you {walk} the {a}, how far is it?
-            You {walk} the {a}. How far is it now?
-            How far is the {a} if you {walk} it?
-            After you {walk} the {a}, how far is it?
-            Suppose you {walk} the {a}: how far is it?
-            How far would the {a} be if you {walk} it?
-            When you {walk} the {a}, what is its distance?
-            You {walk} the {a}. What is its distance now?""",
-            """Imagine that you {walk} the {a}; how many metres remain?
-            Once you {walk} the {a}, how far off is it?
-            What is the distance of the {a} after you {walk} it?""",
-        ),
         "l3_compound_condition": _of(
-            """Which sound {p} and {q}?
-            Which source {p} and {q}?
-            What {p} and {q}?
-            Name the sound that {p} and {q}.
-            Which sound both {p} and {q}?
-            Find the sound that {p} and {q}.
-            Which one {p} and also {q}?
-            Which of the sounds {p} and {q}?""",
-            """One sound {p} and {q}: which?
-            Choose the sound that {p} and at the same time {q}.
-            Two things hold: it {p}, it {q}. What is it?""",
+            """Which sound {conditions}?
+            Which source {conditions}?
+            What {conditions}?
+            Name the sound that {conditions}.
+            Find the sound that {conditions}.
+            Which one {conditions}?
+            Which of the sounds {conditions}?
+            Tell which sound {conditions}.""",
+            """One sound {conditions}: which?
+            Choose the sound for which all of this holds: it {conditions}.
+            All of this holds: it {conditions}. What is it?""",
+        ),
+        "l3_abduct_scene": _of(
+            """Which story fits the sounds?
+            What explains what you hear?
+            Which story explains the sounds?
+            What is going on?
+            What happens here?
+            Which account fits the recording?
+            What is the most likely scene?
+            Which scene do you hear?""",
+            """Which of these tales accounts for every sound?
+            What would best explain this recording?
+            Pick the situation behind the sounds.""",
+        ),
+        "l3_check_plausibility": _of(
+            """Is it plausible that {claim}?
+            Can it be that {claim}?
+            Is it possible that {claim}?
+            Could it be true that {claim}?
+            Does it fit the scene that {claim}?
+            Someone says that {claim}. Can that be?
+            Is it right to think that {claim}?
+            May one believe that {claim}?""",
+            """Would you accept that {claim}?
+            A friend claims that {claim}. Is that plausible?
+            Do the sounds allow that {claim}?""",
         ),
     }
 )
