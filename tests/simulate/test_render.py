@@ -48,7 +48,7 @@ def test_event_ends_at_its_offset_without_a_step(bank: Catalogue) -> None:
 
 
 def test_clips_are_repeated_where_the_event_says(bank: Catalogue) -> None:
-    event = scene_of(bank, room=Room(kind="free"), label="gunshot").events[0]
+    event = scene_of(bank, room=Room(kind="free"), label="gunshot").events[0].model_copy(update={"offset_s": 1.2})
     once = dry_signal(event.model_copy(update={"clip_starts_s": (0.0,)}), bank)
     later = dry_signal(event.model_copy(update={"clip_starts_s": (0.4,)}), bank)
     both = dry_signal(event.model_copy(update={"clip_starts_s": (0.0, 0.4)}), bank)
