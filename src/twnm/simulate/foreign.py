@@ -27,6 +27,7 @@ from twnm.scene import BAND_CENTRES_HZ, Event, Listener, Position, Room, Scene
 from twnm.simulate.convolve import Part, convolve_sum
 from twnm.simulate.dry import dry_signal
 from twnm.simulate.images import air_neper_per_m, band_hats, directivity_shares
+from twnm.simulate.render import face
 from twnm.simulate.tail import mixing_time_s
 from twnm.sounds.catalogue import Catalogue
 
@@ -67,7 +68,7 @@ def render_events(scene: Scene, catalogue: Catalogue, samples: int) -> Float32[n
             static.append((dry, onset, response(scene.room, _position(here), _position(there), rng, event.directivity, event.facing_deg)))
     if static:
         audio += convolve_sum(static, samples)
-    return _turned(audio, scene.listener)
+    return face(audio, scene.listener)
 
 
 def response(
@@ -303,10 +304,3 @@ def _free_field(offsets_m: Float[np.ndarray, "places 3"], speed_m_s: float) -> I
     for offset_m, heard in zip(offsets_m, space.rir[0], strict=True):
         first = int(np.linalg.norm(offset_m) / speed_m_s * SAMPLE_RATE_HZ)
         yield first - lead, np.asarray(heard, float)[first:]
-
-
-def _turned(audio: Float32[np.ndarray, "4 samples"], listener: Listener) -> Float32[np.ndarray, "4 samples"]:
-    """From the room's axes to where the listener looks at each sample."""
-    yaw = np.radians(listener.yaw_at(np.arange(audio.shape[1]) / SAMPLE_RATE_HZ)).astype(np.float32)
-    w, y, z, x = audio
-    return np.stack([w, y * np.cos(yaw) - x * np.sin(yaw), z, x * np.cos(yaw) + y * np.sin(yaw)])
