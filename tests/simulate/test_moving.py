@@ -106,12 +106,12 @@ def test_direction_follows_the_source() -> None:
 
 
 def test_a_walk_through_a_room_is_that_of_a_dense_grid_of_places_at_rest() -> None:
-    """Below 150 Hz the static responses every 2 cm can be crossfaded without error; all images, no tail."""
+    """Below 300 Hz the static responses every 2 cm can be crossfaded without error; all images, no tail."""
     room = shoebox((4.0, 3.5, 2.6), 0.25)
     begin, end = np.array([2.9, 1.2, 1.3]), np.array([3.1, 2.2, 1.3])
     listener = Listener(position_m=(1.4, 1.6, 1.5))
     scene = scene_of(path((0.0, tuple(begin.tolist())), (2.0, tuple(end.tolist()))), room=room, listener=listener)
-    dry = noise(2.0, 60.0, 150.0)
+    dry = noise(2.0, 100.0, 300.0)
     places = 51
     knots = np.linspace(0, dry.size - 1, places)
     ramp = np.interp(np.arange(dry.size), knots, np.arange(places))
@@ -122,7 +122,7 @@ def test_a_walk_through_a_room_is_that_of_a_dense_grid_of_places_at_rest() -> No
     walked = moved(scene, dry, full=True)
     assert level_db(walked - static, static) < -20
     for channel in range(4):
-        assert abs(10 * np.log10(np.sum(walked[channel] ** 2) / np.sum(static[channel] ** 2))) < 0.5
+        assert abs(10 * np.log10(np.sum(walked[channel] ** 2) / np.sum(static[channel] ** 2))) < 0.3
 
 
 def test_the_reverberation_of_a_moving_source_keeps_its_energy() -> None:

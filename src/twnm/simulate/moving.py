@@ -3,8 +3,8 @@
 What the listener hears at time t along a path left the source at the time e with e + |image(e) - listener(t)| / c = t; the equation is solved every 64
 samples and its solution runs linearly between, so that delay, Doppler shift, level and direction are those of the motion at every sample. The dry
 sound is taken in octave bands, each with the wall's reflection, the air and the source's directivity, and read with the sinc kernel of the images.
-Images of two and more reflections change slowly to the ear: their responses are computed at places half a metre apart, and the dry sound is
-crossfaded from one to the next by the time of its emission. Neighbouring responses are alike where the step is short against the wave, up to 180 Hz, and
+Images of two and more reflections change slowly to the ear: their responses are computed at places a quarter of a metre apart, and the dry sound is
+crossfaded from one to the next by the time of its emission. Neighbouring responses are alike where the step is short against the wave, up to 350 Hz, and
 unlike above, so the crossfade is linear below and keeps the power above. The diffuse tail has the same energy everywhere in the room; every metre
 it is crossfaded to one of other noise, with constant power.
 
@@ -31,11 +31,11 @@ from twnm.simulate.tail import Tail
 CONTROL_SAMPLES = 64
 MOST_MACH = 0.5
 BAND_RINGING = 1024
-IMAGE_STEP_M = 0.5
+IMAGE_STEP_M = 0.25
 TAIL_STEP_M = 1.0
 LATE_STEP_S = 0.1
 FIRST_LATE_ORDER = 2
-ALIKE_BANDS = 1  # 125 Hz
+ALIKE_BANDS = 2  # 125 and 250 Hz
 
 
 @dataclass(frozen=True)
