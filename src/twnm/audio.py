@@ -51,6 +51,14 @@ def read_mono(path: Path | str, *, max_duration_s: float = MAX_DURATION_S) -> Fl
     return np.asarray(_resample(audio.mean(axis=0, keepdims=True), sample_rate_hz)[0])
 
 
+def read_stereo(path: Path | str, *, max_duration_s: float = MAX_DURATION_S) -> Float32[np.ndarray, "2 samples"]:
+    """Read a recording of two channels (left and right, as a binaural one) at 24 kHz; another number of channels and errors as of `read_foa`: InputError."""
+    audio, sample_rate_hz = _read(path, max_duration_s, None)
+    if audio.shape[0] != 2:
+        raise InputError(f"{path} has {audio.shape[0]} channel{'s' * (audio.shape[0] != 1)}; needs 2 (left, right)")
+    return _resample(audio, sample_rate_hz)
+
+
 def write_audio(path: Path | str, audio: Float[np.ndarray, "channels samples"], sample_rate_hz: int = SAMPLE_RATE_HZ) -> None:
     """Write 16-bit WAV or FLAC, by the suffix of `path`, in one step.
 
