@@ -97,7 +97,7 @@ def surprise(items: Iterable[Item]) -> Float32[np.ndarray, " features"]:
     return total
 
 
-def balanced(groups: Sequence[Sequence[Item]], count: int, rng: np.random.Generator, apart: bool = False) -> list[int]:
+def balanced(groups: Sequence[Sequence[Item]], count: int, rng: np.random.Generator, apart: bool = False, also: Sequence[float] = ()) -> list[int]:
     """Indices of `count` groups (all, if there are fewer) whose surprise sums to as little as possible, in the order of choice.
 
     Args:
@@ -105,13 +105,16 @@ def balanced(groups: Sequence[Sequence[Item]], count: int, rng: np.random.Genera
         count: how many groups to choose.
         rng: which groups are looked at in each step.
         apart: choose one group of a scene at most (scenes by the `scene_id` of a group's first item).
+        also: a number for each group whose sum over the chosen shall be near zero too; it weighs as a feature of that size.
     """
     # Whole numbers in float64: sums are exact in any order, so every machine chooses the same.
     vectors = np.stack([np.rint(_STEPS * surprise(group)).astype(float) for group in groups]) if groups else np.zeros((0, FEATURES))
+    if len(also):
+        vectors = np.hstack([vectors, np.rint(_STEPS * np.array(also))[:, None]])
     norms = np.einsum("gf,gf->g", vectors, vectors)
     scenes = np.array([group[0].scene_id for group in groups])
     left = rng.permutation(len(groups))
-    total: Float[np.ndarray, " features"] = np.zeros(FEATURES)
+    total: Float[np.ndarray, " features"] = np.zeros(vectors.shape[1])
     chosen: list[int] = []
     while len(chosen) < count and left.size:
         seen = rng.integers(left.size, size=min(LOOKED_AT, left.size))

@@ -5,7 +5,7 @@ A system lives in one process, is made once by a factory that pickles (`load`), 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32
@@ -54,14 +54,19 @@ class Recording:
 
 @dataclass(frozen=True)
 class Reply:
-    """A system's whole text, the evidence if it gives it apart from the text, how long it took, and the tokens it produced if it counts them."""
+    """A system's whole text, the evidence if it gives it apart from the text, how long it took, and the tokens it produced if it counts them.
+
+    `error` says why there is no reply to this question while others about the recording may have one: its outcome is then "failed".
+    """
 
     text: str
     evidence: str | None = None
     seconds: float = 0.0
     tokens: int | None = None
+    error: str = ""
 
 
+@runtime_checkable
 class System(Protocol):
     """Anything that answers questions."""
 
