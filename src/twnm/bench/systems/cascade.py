@@ -1,0 +1,100 @@
+"""The cascade: the spatial encoder's slots say what is where and when, arithmetic answers; no language model.
+
+The encoder was never told of places without walls, so the cascade never answers that it is in the open.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+
+from twnm.audio import SAMPLE_RATE_HZ
+from twnm.bench.costs import Sounding
+from twnm.bench.symbolic import Estimate
+from twnm.bench.systems.base import Labels, Question, Recording, Reply
+from twnm.bench.systems.told import hear_and_tell
+from twnm.model.features import spatial_features
+from twnm.model.hear import EXISTS_ABOVE, HeardObject, HeardRoom, cut_windows, later, link, read_objects, read_room
+from twnm.model.semantic import SemanticEncoder, default_semantic
+from twnm.model.slots import SlotEncoder, SlotOutput
+from twnm.model.twnm import SHIPPED, load_encoder
+from twnm.questions.evidence import Heard
+from twnm.questions.facts import Motion
+from twnm.sounds.classes import spoken
+
+END_FRAMES = 4
+
+
+@dataclass(frozen=True)
+class Slot(HeardObject):
+    """A heard object with the probability of each class, in the order of the encoder's classes."""
+
+    probabilities: tuple[float, ...] = ()
+
+
+class Cascade:
+    """`load` gives the one of a weights folder."""
+
+    name = "cascade"
+    labels = Labels(
+        input="foa",
+        trained_on="scenes of the train split",
+        output="constrained",
+        spatial_access="all four channels, by the spatial encoder, which also reads YAMNet (AudioSet) on W; trained on scenes, not on questions",
+    )
+
+    def __init__(self, encoder: SlotEncoder, semantic: SemanticEncoder) -> None:
+        self.encoder, self.semantic = encoder, semantic
+
+    @torch.no_grad()
+    def listen(self, foa: Float32[np.ndarray, "4 samples"]) -> Estimate:
+        """The objects and the room of a recording, AmbiX at 24 kHz, in windows of 5 s."""
+        duration_s = foa.shape[1] / SAMPLE_RATE_HZ
+        found: list[HeardObject] = []
+        rooms: list[HeardRoom] = []
+        for start_s, audio in cut_windows(torch.from_numpy(foa)):
+            output = self.encoder(spatial_features(audio[None]), self.semantic(audio[None]))
+            found += [later(slot, start_s, duration_s) for slot in self._slots(output)]
+            rooms.append(read_room(output, 0))
+        kept = link([it for it in found if it.onset_s < duration_s])
+        rt60_s = math.exp(sum(math.log(room.rt60_s) for room in rooms) / len(rooms))
+        return Estimate(tuple(self._sounding(it) for it in kept if isinstance(it, Slot)), duration_s, rt60_s)
+
+    def _slots(self, output: SlotOutput) -> list[Slot]:
+        """The objects of one clip, each with its probabilities."""
+        slots = []
+        for row in np.flatnonzero(output.existence[0].sigmoid().numpy(force=True) > EXISTS_ABOVE):
+            (it,) = read_objects(_only(output, int(row)), 0, self.encoder.config.classes)
+            named = {field.name: getattr(it, field.name) for field in fields(HeardObject)}
+            slots.append(Slot(**named, probabilities=tuple(output.label[0, row].softmax(dim=-1).tolist())))
+        return slots
+
+    def _sounding(self, it: Slot) -> Sounding:
+        chances = {spoken(label): chance for label, chance in zip(self.encoder.config.classes, it.probabilities, strict=True)}
+
+        def at(azimuth_deg: float, elevation_deg: float) -> Heard:
+            return Heard(spoken(it.label), azimuth_deg, elevation_deg, it.distance_m, it.onset_s, it.offset_s)
+
+        whole = at(it.azimuth_deg, it.elevation_deg)
+        middle = min(END_FRAMES, len(it.azimuths_deg)) // 2
+        begin, end = (at(it.azimuths_deg[frame], it.elevations_deg[frame]) for frame in (middle, -1 - middle))
+        return Sounding(whole, chances, Motion(begin, whole, end))
+
+    def answer(self, recording: Recording, questions: Sequence[Question]) -> list[Reply]:
+        """Listens once, then answers every question."""
+        return hear_and_tell(self.listen, recording, questions)
+
+
+def _only(output: SlotOutput, row: int) -> SlotOutput:
+    """The output of one slot alone."""
+    per_slot = ("existence", "label", "activity", "direction", "log_distance", "log_spread", "embedding", "attention")
+    return SlotOutput(**{name: value[:, row : row + 1] if name in per_slot else value for name, value in vars(output).items()})
+
+
+def load(folder: Path = SHIPPED) -> Cascade:
+    """The cascade with the encoder of a weights folder and YAMNet from the cache; raises InputError when one is absent, with how to get it."""
+    return Cascade(load_encoder(folder), default_semantic())

@@ -1,0 +1,93 @@
+"""Our whole model: it listens once to a recording and answers each question in words, with the evidence it read; also with mono or stereo input."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+
+from twnm.ambisonics import decode_stereo, encode
+from twnm.bench.systems.base import Input, Labels, Question, Recording, Reply
+from twnm.errors import InputError
+from twnm.model.hear import WINDOW_S
+from twnm.model.twnm import Twnm, choose_window
+from twnm.model.twnm import load as load_model
+
+STEREO_DEG = 60.0
+Foa = Float32[np.ndarray, "4 samples"]
+
+
+def whole(foa: Foa) -> Foa:
+    """All four channels as they are."""
+    return foa
+
+
+def mono(foa: Foa) -> Foa:
+    """W with Y, Z and X at zero."""
+    return np.concatenate([foa[:1], np.zeros_like(foa[1:])])
+
+
+def stereo(foa: Foa) -> Foa:
+    """What two cardioids at +60° and -60° pick up, as two plane waves from there."""
+    left, right = decode_stereo(foa, STEREO_DEG)
+    return encode(left, STEREO_DEG, 0.0) + encode(right, -STEREO_DEG, 0.0)
+
+
+@dataclass(frozen=True)
+class View:
+    """What of a recording the model is given, and how that is labelled."""
+
+    given: Callable[[Foa], Foa]
+    input: Input
+    spatial_access: str
+
+
+VIEWS: Final = MappingProxyType(
+    {
+        "twnm": View(whole, "foa", "all four channels"),
+        "twnm-mono": View(mono, "mono", "none: W alone, the other channels are zero; the model was trained on four"),
+        "twnm-stereo": View(
+            stereo,
+            "stereo",
+            "the level difference of two cardioids at +60° and -60°, encoded as plane waves from there: left and right within the front; neither height nor "
+            "behind; the model was trained on four channels",
+        ),
+    }
+)
+
+
+class Ours:
+    """A trained model as a system."""
+
+    def __init__(self, name: str, model: Twnm) -> None:
+        self.name, self.model = name, model
+        self.view = VIEWS[name.partition(":")[0]]
+        self.labels = Labels(self.view.input, "answers of the train split", "constrained", self.view.spatial_access)
+
+    def answer(self, recording: Recording, questions: Sequence[Question]) -> list[Reply]:
+        """Listens once, then answers every question; options are scored, open questions answered in words. Without audio it hears silence.
+
+        The time of listening is divided among the questions; of a longer recording the loudest 5 s are heard.
+        """
+        began = time.perf_counter()
+        foa = np.zeros((4, round(WINDOW_S * 24_000)), np.float32) if recording.foa is None else recording.foa
+        _, window = choose_window(self.view.given(foa), None)
+        listening = self.model.listen(torch.from_numpy(window))
+        heard_s = (time.perf_counter() - began) / max(1, len(questions))
+        replies = []
+        for question in questions:
+            given = self.model.answer(listening, question.question, question.options)
+            replies.append(Reply(given.text, given.evidence, heard_s + given.seconds))
+        return replies
+
+
+def load(name: str = "twnm") -> Ours:
+    """The system of a name: twnm, twnm-mono or twnm-stereo, with ":FOLDER" for a model trained into a folder. Raises InputError for another name."""
+    view, colon, folder = name.partition(":")
+    if view not in VIEWS or (colon and not folder):
+        raise InputError(f"unknown system {name!r}; allowed: {', '.join(VIEWS)}, each also with :FOLDER")
+    return Ours(name, load_model(folder or "small"))
