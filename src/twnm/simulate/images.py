@@ -16,10 +16,11 @@ from scipy import fft
 
 from twnm.audio import SAMPLE_RATE_HZ
 from twnm.scene import BAND_CENTRES_HZ, Position, Room, speed_of_sound_m_s
-from twnm.simulate.kernels import CHANNELS, COLUMNS, TAPS, add_row_image, kernel
+from twnm.simulate.kernels import CHANNELS, COLUMNS, IMAGES, TAPS, add_row_image, add_row_images, kernel
 
 SPEED_OF_SOUND_M_S = speed_of_sound_m_s()
 PHASES = 512
+SHELL_IMAGES = 1_000_000
 LEAD = TAPS // 2
 KAISER_BETA = 7.0
 
@@ -113,33 +114,76 @@ def _gain_by_delay(samples: int, duration_s: float, fade_out_s: float, temperatu
 
 
 @kernel
-def _add_images(rows, x, y, z, by_delay, directivity, sinc, radius_m, samples_per_m, lowest_order):  # type: ignore[no-untyped-def]  # pragma: no cover
-    x_m, x_turned, x_gain, x_order = x
-    y_m, y_turned, y_gain, y_order = y
-    z_m, z_turned, z_gain, z_order = z
-    flat_gain = np.zeros(8, np.float32)
-    gain = np.zeros(8, np.float32)
-    for i in range(x_m.size):
-        for j in range(y_m.size):
-            flat = x_m[i] * x_m[i] + y_m[j] * y_m[j]
-            if flat > radius_m * radius_m:
-                continue
-            for b in range(8):
-                flat_gain[b] = x_gain[i, b] * y_gain[j, b]
-            for k in range(z_m.size):
-                square = flat + z_m[k] * z_m[k]
-                if square > radius_m * radius_m or x_order[i] + y_order[j] + z_order[k] < lowest_order:
+def _delays_along(flat, z_square, samples_per_m, delay):  # type: ignore[no-untyped-def]  # pragma: no cover
+    for k in range(delay.size):
+        delay[k] = np.int32(math.sqrt(flat + z_square[k]) * samples_per_m)
+
+
+@kernel
+def _in_order(x, y, z, first, last, lowest_order, samples_per_m):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """The images whose delays in whole samples are `first` ... `last` - 1, packed as (i, j, k), in their order, and where each delay begins among them."""
+    x_m, y_m, z_m, x_order, y_order, z_order = x[0], y[0], z[0], x[3], y[3], z[3]
+    z_square, delay = z_m * z_m, np.empty(z_m.size, np.int32)
+    begins = np.zeros(last - first + 1, np.int64)
+    farthest_m = last / samples_per_m
+    for fill in range(2):  # count, then place
+        if fill:
+            for d in range(last - first):
+                begins[d + 1] += begins[d]
+            ordered, place = np.empty(begins[-1], np.int64), begins.copy()
+        for i in range(x_m.size):
+            for j in range(y_m.size):
+                flat = x_m[i] * x_m[i] + y_m[j] * y_m[j]
+                if flat >= farthest_m * farthest_m:
                     continue
-                distance_m = math.sqrt(square)
-                delay = distance_m * samples_per_m
-                first = int(delay)
-                phase = int((delay - first) * PHASES + 0.5)
+                _delays_along(flat, z_square, samples_per_m, delay)
+                for k in range(z_m.size):
+                    if delay[k] < first or delay[k] >= last or x_order[i] + y_order[j] + z_order[k] < lowest_order:
+                        continue
+                    d = delay[k] - first
+                    if fill:
+                        ordered[place[d]] = (i << 40) | (j << 20) | k
+                        place[d] += 1
+                    else:
+                        begins[d + 1] += 1
+    return ordered, begins
+
+
+@kernel
+def _add_images(rows, x, y, z, by_delay, directivity, sinc, radius_m, samples_per_m, lowest_order, shell_m3):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Add all images that arrive by `radius_m`, in shells of about `shell_m3` so that their list stays short; those of one delay eight at a time."""
+    x_m, x_turned, x_gain, _ = x
+    y_m, y_turned, y_gain, _ = y
+    z_m, z_turned, z_gain, _ = z
+    gains, phases = np.zeros((IMAGES, 4 * 8), np.float32), np.zeros(IMAGES, np.int64)
+    shell, end = 0, math.ceil(radius_m * samples_per_m)
+    while shell < end:
+        shell_end = min(end, math.ceil(min(((shell / samples_per_m) ** 3 + shell_m3) ** (1 / 3), radius_m) * samples_per_m))
+        ordered, begins = _in_order(x, y, z, shell, shell_end, lowest_order, samples_per_m)
+        for first in range(shell, shell_end):
+            held = 0
+            for n in range(begins[first - shell], begins[first - shell + 1]):
+                i, j, k = ordered[n] >> 40, (ordered[n] >> 20) & 0xFFFFF, ordered[n] & 0xFFFFF
+                distance_m = math.sqrt(x_m[i] * x_m[i] + y_m[j] * y_m[j] + z_m[k] * z_m[k])
                 inverse = 1.0 / distance_m
                 towards = np.float32(-(x_turned[i] + y_turned[j] + z_turned[k]) * inverse)
-                scale = np.float32(inverse)
+                scale, west = np.float32(inverse), np.float32(y_m[j] * inverse)
+                up, front = np.float32(z_m[k] * inverse), np.float32(x_m[i] * inverse)
+                gain = gains[held]
                 for b in range(8):
-                    gain[b] = flat_gain[b] * z_gain[k, b] * by_delay[first, b] * scale * (1 - directivity[b] + directivity[b] * towards)
-                add_row_image(rows, first + 1, sinc, phase, gain, np.float32(y_m[j] * inverse), np.float32(z_m[k] * inverse), np.float32(x_m[i] * inverse))
+                    amplitude = x_gain[i, b] * y_gain[j, b] * z_gain[k, b] * by_delay[first, b] * scale * (1 - directivity[b] + directivity[b] * towards)
+                    gain[b] = amplitude
+                    gain[8 + b] = amplitude * west
+                    gain[16 + b] = amplitude * up
+                    gain[24 + b] = amplitude * front
+                phases[held] = int((distance_m * samples_per_m - first) * PHASES + 0.5)
+                held += 1
+                if held == IMAGES:
+                    add_row_images(rows, first + 1, sinc, phases, gains)
+                    held = 0
+            for image in range(held):
+                add_row_image(rows, first + 1, sinc, phases[image], gains[image : image + 1])
+        shell = shell_end
 
 
 @kernel
@@ -188,7 +232,8 @@ def image_response(
     by_delay = _gain_by_delay(samples + 1, duration_s, fade_out_s, room.temperature_c, room.humidity_percent)
     rows = np.zeros((samples + TAPS + LEAD, CHANNELS * COLUMNS), np.float32)
     axes = image_axes(room, source_m, listener_m, facing_deg, radius_m)
-    _add_images(rows, *axes, by_delay, directivity_shares(directivity), sinc_table(), radius_m, SAMPLE_RATE_HZ / speed_m_s, lowest_order)
+    shell_m3 = SHELL_IMAGES * (room.volume_m3 or np.inf)
+    _add_images(rows, *axes, by_delay, directivity_shares(directivity), sinc_table(), radius_m, SAMPLE_RATE_HZ / speed_m_s, lowest_order, shell_m3)
     return join_bands(rows)
 
 

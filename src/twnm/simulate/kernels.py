@@ -17,6 +17,7 @@ from numba.extending import intrinsic
 TAPS = 32
 COLUMNS = 8
 CHANNELS = 4
+IMAGES = 8  # that are added together
 _LOOSE = ("fast",)
 
 
@@ -45,6 +46,10 @@ def _load(builder: Any, vector_type: Any, pointer: Any) -> Any:
     return loaded
 
 
+def _offset(builder: Any, pointer: Any, elements: int) -> Any:
+    return builder.gep(pointer, [ir.Constant(ir.IntType(64), elements)])
+
+
 def _splat(builder: Any, vector_type: Any, value: Any) -> Any:
     empty = ir.Constant(vector_type, ir.Undefined)
     first = builder.insert_element(empty, value, ir.Constant(ir.IntType(32), 0))
@@ -53,26 +58,61 @@ def _splat(builder: Any, vector_type: Any, value: Any) -> Any:
 
 
 @_vectorised
-def add_row_image(typing_context: Any, rows: Any, first: Any, sinc: Any, phase: Any, gain: Any, y: Any, z: Any, x: Any) -> Any:
-    """rows[first + tap, :] += sinc[phase, tap] * (gain, y gain, z gain, x gain) for 32 taps.
+def add_row_images(typing_context: Any, rows: Any, first: Any, sinc: Any, phases: Any, gains: Any) -> Any:
+    """rows[first + tap, :] += sum over 8 images of sinc[phases[image], tap] * gains[image, :], for 32 taps.
 
-    `rows` (n, 32), `sinc` (phases, 32) and `gain` (8,) are C-contiguous float32; `y`, `z`, `x` the gains of the directional channels, float32.
+    `rows` (n, 32), `sinc` (phases, 32) and `gains` (8, 32) are C-contiguous float32, `phases` (8,) int64. Two taps at a time: their sums stay in registers
+    while the images are added, so that rows are read and written once for eight images.
     """
-    signature = types.void(rows, types.intp, sinc, types.intp, gain, types.float32, types.float32, types.float32)
+    signature = types.void(rows, types.intp, sinc, phases, gains)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        rows, first, sinc, phase, gain, *directions = arguments
+        rows, first, sinc, phases, gains = arguments
         vector = ir.VectorType(ir.FloatType(), COLUMNS)
         zero = context.get_constant(types.intp, 0)
-        omni = _load(builder, vector, _pointer(context, builder, signature.args[4], gain, zero))
-        gains = [omni] + [builder.fmul(omni, _splat(builder, vector, direction), flags=_LOOSE) for direction in directions]
         row = _pointer(context, builder, signature.args[0], rows, first, zero)
+        gain = _pointer(context, builder, signature.args[4], gains, zero, zero)
+        weights = []
+        for image in range(IMAGES):
+            phase = builder.load(_pointer(context, builder, signature.args[3], phases, context.get_constant(types.intp, image)))
+            weights.append(_pointer(context, builder, signature.args[2], sinc, phase, zero))
+        width = CHANNELS * COLUMNS
+        for tap in range(0, TAPS, 2):
+            places = [_offset(builder, row, (tap + pair) * width + channel * COLUMNS) for pair in range(2) for channel in range(CHANNELS)]
+            sums = [_load(builder, vector, place) for place in places]
+            for image in range(IMAGES):
+                pair_weights = [_splat(builder, vector, builder.load(_offset(builder, weights[image], tap + pair))) for pair in range(2)]
+                for channel in range(CHANNELS):
+                    value = _load(builder, vector, _offset(builder, gain, image * width + channel * COLUMNS))
+                    for pair in range(2):
+                        place = pair * CHANNELS + channel
+                        sums[place] = builder.fadd(sums[place], builder.fmul(value, pair_weights[pair], flags=_LOOSE), flags=_LOOSE)
+            for place, total in zip(places, sums, strict=True):
+                stored = builder.store(total, builder.bitcast(place, vector.as_pointer()))
+                stored.align = 4
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@_vectorised
+def add_row_image(typing_context: Any, rows: Any, first: Any, sinc: Any, phase: Any, gains: Any) -> Any:
+    """rows[first + tap, :] += sinc[phase, tap] * gains[0, :] for 32 taps: one image of `add_row_images`."""
+    signature = types.void(rows, types.intp, sinc, types.intp, gains)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        rows, first, sinc, phase, gains = arguments
+        vector = ir.VectorType(ir.FloatType(), COLUMNS)
+        zero = context.get_constant(types.intp, 0)
+        row = _pointer(context, builder, signature.args[0], rows, first, zero)
+        gain = _pointer(context, builder, signature.args[4], gains, zero, zero)
+        values = [_load(builder, vector, _offset(builder, gain, channel * COLUMNS)) for channel in range(CHANNELS)]
         weights = _pointer(context, builder, signature.args[2], sinc, phase, zero)
         for tap in range(TAPS):
-            weight = _splat(builder, vector, builder.load(builder.gep(weights, [ir.Constant(ir.IntType(64), tap)])))
+            weight = _splat(builder, vector, builder.load(_offset(builder, weights, tap)))
             for channel in range(CHANNELS):
-                at = builder.gep(row, [ir.Constant(ir.IntType(64), tap * CHANNELS * COLUMNS + channel * COLUMNS)])
-                total = builder.fadd(_load(builder, vector, at), builder.fmul(gains[channel], weight, flags=_LOOSE), flags=_LOOSE)
+                at = _offset(builder, row, (tap * CHANNELS + channel) * COLUMNS)
+                total = builder.fadd(_load(builder, vector, at), builder.fmul(values[channel], weight, flags=_LOOSE), flags=_LOOSE)
                 stored = builder.store(total, builder.bitcast(at, vector.as_pointer()))
                 stored.align = 4
         return context.get_dummy_value()
@@ -93,8 +133,8 @@ def sum_taps(typing_context: Any, samples: Any, first: Any, sinc: Any, phase: An
         weights = _pointer(context, builder, signature.args[2], sinc, phase, zero)
         products = []
         for tap in range(0, TAPS, COLUMNS):
-            offset = [ir.Constant(ir.IntType(64), tap)]
-            products.append(builder.fmul(_load(builder, vector, builder.gep(at, offset)), _load(builder, vector, builder.gep(weights, offset)), flags=_LOOSE))
+            sample, weight = (_load(builder, vector, _offset(builder, pointer, tap)) for pointer in (at, weights))
+            products.append(builder.fmul(sample, weight, flags=_LOOSE))
         while len(products) > 1:
             products = [builder.fadd(one, other, flags=_LOOSE) for one, other in zip(products[::2], products[1::2], strict=True)]
         elements = [builder.extract_element(products[0], ir.Constant(ir.IntType(32), place)) for place in range(COLUMNS)]
