@@ -31,6 +31,7 @@ from twnm.simulate.tail import Tail
 CONTROL_SAMPLES = 64
 MOST_MACH = 0.5
 BAND_RINGING = 1024
+BAND_NFFT = 8192
 IMAGE_STEP_M = 0.25
 TAIL_STEP_M = 1.0
 LATE_STEP_S = 0.1
@@ -107,10 +108,16 @@ def render_moving(
 def _split_bands(dry: Float32[np.ndarray, " length"]) -> Float32[np.ndarray, "bands padded"]:
     """The octave bands of a dry sound as rows, between zeros that take their ringing and the ends of the kernel."""
     padding = BAND_RINGING + TAPS
-    nfft = fft.next_fast_len(dry.size + 2 * padding, real=True)
-    spectrum = fft.rfft(np.pad(dry, padding), nfft, workers=1)
-    bands = fft.irfft(spectrum * band_hats(nfft)[:, : len(BAND_CENTRES_HZ)].T, nfft, axis=1, workers=1)
-    return np.ascontiguousarray(bands[:, : dry.size + 2 * padding], np.float32)
+    hop, length = BAND_NFFT - 2 * BAND_RINGING, dry.size + 2 * padding
+    blocks = -(-length // hop)
+    padded = np.zeros(blocks * hop + 2 * BAND_RINGING, np.float32)
+    padded[BAND_RINGING + padding :][: dry.size] = dry
+    hats = band_hats(BAND_NFFT)[:, : len(BAND_CENTRES_HZ)].T
+    bands = np.empty((hats.shape[0], blocks, hop), np.float32)
+    for block in range(blocks):
+        spectrum = fft.rfft(padded[block * hop : block * hop + BAND_NFFT], workers=1)
+        bands[:, block] = fft.irfft(spectrum * hats, BAND_NFFT, axis=1, workers=1)[:, BAND_RINGING : BAND_RINGING + hop]
+    return np.ascontiguousarray(bands.reshape(hats.shape[0], -1)[:, :length])
 
 
 def _first_paths(room: Room) -> list[tuple[Float[np.ndarray, " 3"], Float[np.ndarray, " 3"], Float32[np.ndarray, " 8"]]]:
