@@ -76,8 +76,10 @@ class TextReader:
         order = rng.permutation(len(items))
         fifth = len(items) // 5
         held, kept = ([items[index] for index in part] for part in (order[:fifth], order[fifth:]))
-        trial, check = _Texts.of(kept), _Texts.of(held)
-        best = max(PENALTIES, key=lambda penalty: check.accuracy(_fit(trial, penalty)) if held else 0.0)
+        best = PENALTIES[0]
+        if held:
+            trial, check = _Texts.of(kept), _Texts.of(held)
+            best = max(PENALTIES, key=lambda penalty: check.accuracy(_fit(trial, penalty)))
         self.weights = _fit(_Texts.of(items), best)
 
     @classmethod

@@ -1,0 +1,31 @@
+"""`random`: any of the options, each as likely; the same for the same question. An open question gets no answer."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from twnm.bench.systems.base import Labels, Question, Recording, Reply
+
+
+class Random:
+    """Guesses."""
+
+    name = "random"
+    labels = Labels("none", "nothing", "letter", "none")
+
+    def answer(self, recording: Recording, questions: Sequence[Question]) -> list[Reply]:
+        """A letter drawn from the question's name."""
+        return [Reply(_guess(question)) for question in questions]
+
+
+def _guess(question: Question) -> str:
+    if not question.options:
+        return "I do not know."
+    rng = np.random.default_rng(list(hashlib.sha256(question.sample_id.encode()).digest()[:16]))
+    return "ABCDEFGH"[int(rng.integers(len(question.options)))]
+
+
+def load() -> Random:
+    """The system `random`."""
+    return Random()
