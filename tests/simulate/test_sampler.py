@@ -130,7 +130,7 @@ def test_no_label_is_rare_and_scenes_of_the_benchmark_have_distinct_ones(scenes:
     assert min(labels[label] for label in CLASSES) > 0.25 * labels.total() / len(CLASSES)
     for index in range(30):
         scene = draw_scene(wide, "benchmark", 1, index + 20)
-        assert len({event.label for event in scene.events}) == len(scene.events) >= 2
+        assert len({event.label for event in scene.events}) == len(scene.events) >= 1
 
 
 def test_without_situations_labels_are_spread_evenly(wide: Catalogue) -> None:

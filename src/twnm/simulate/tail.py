@@ -56,14 +56,20 @@ def _octant(per_angle: int) -> tuple[Float32[np.ndarray, "3 directions"], Float3
 
 
 @kernel
-def _fill(channel, amplitude, slope, noise):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Add noise of one band, whose amplitude grows by `slope` per sample."""
+def _fill(channel, a, r, noise):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Noise of the seven bands, whose amplitudes `a` grow by `r` per sample; written out, so that the sum over bands stays in a register."""
+    n0, n1, n2, n3, n4, n5, n6 = noise[0], noise[1], noise[2], noise[3], noise[4], noise[5], noise[6]
+    a0, a1, a2, a3, a4, a5, a6 = a[0], a[1], a[2], a[3], a[4], a[5], a[6]
+    r0, r1, r2, r3, r4, r5, r6 = r[0], r[1], r[2], r[3], r[4], r[5], r[6]
     for n in range(channel.size):
-        channel[n] += (amplitude + slope * np.float32(n)) * noise[n]
+        t = np.float32(n)
+        low = (a0 + r0 * t) * n0[n] + (a1 + r1 * t) * n1[n] + (a2 + r2 * t) * n2[n] + (a3 + r3 * t) * n3[n]
+        channel[n] = low + (a4 + r4 * t) * n4[n] + (a5 + r5 * t) * n5[n] + (a6 + r6 * t) * n6[n]
 
 
 @kernel
 def _fill_all(response, first, mixing, knot_samples, amplitude, pool, starts):  # type: ignore[no-untyped-def]  # pragma: no cover
+    begin_amplitude, rise = np.empty(7, np.float32), np.empty(7, np.float32)
     for knot in range(amplitude.shape[0] - 1):
         begin = max(first, math.ceil(mixing + knot * knot_samples)) if knot else first
         end = min(response.shape[1], math.ceil(mixing + (knot + 1) * knot_samples))
@@ -75,9 +81,10 @@ def _fill_all(response, first, mixing, knot_samples, amplitude, pool, starts):  
         for c in range(4):
             at = (starts[c] + begin) % POOL_SAMPLES
             for b in range(7):
-                rise = amplitude[knot + 1, c, b] - amplitude[knot, c, b]
-                at_begin = np.float32(amplitude[knot, c, b] + np.float32(part) * rise)
-                _fill(response[c, begin:end], at_begin, np.float32(rise / knot_samples), pool[b, at : at + end - begin])
+                difference = amplitude[knot + 1, c, b] - amplitude[knot, c, b]
+                begin_amplitude[b] = amplitude[knot, c, b] + np.float32(part) * difference
+                rise[b] = difference / np.float32(knot_samples)
+            _fill(response[c, begin:end], begin_amplitude, rise, pool[:, at : at + end - begin])
 
 
 @functools.cache
@@ -89,22 +96,21 @@ def _noise_pool() -> Float32[np.ndarray, "bands samples"]:
 
 
 @kernel
-def _lattice(weights, energy, decay, scatter_per_m, out, pooled):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Energy per knot, channel and band of all directions, and what their scattering feeds into the isotropic pool per metre."""
-    omni, west, up, front = weights
-    for k in range(out.shape[0]):
-        for b in range(7):
-            band, loss = energy[b], decay[b]
-            w = y = z = x = pool = np.float32(0)
-            for d in range(band.size):
-                e = band[d]
-                w += omni[d] * e
-                y += west[d] * e
-                z += up[d] * e
-                x += front[d] * e
-                pool += omni[d] * scatter_per_m[d] * e
-                band[d] = e * loss[d]
-            out[k, 0, b], out[k, 1, b], out[k, 2, b], out[k, 3, b], pooled[k, b] = w, y, z, x, pool
+def _weigh(energy, weights):  # type: ignore[no-untyped-def]  # pragma: no cover
+    total = np.float32(0)
+    for d in range(energy.size):
+        total += weights[d] * energy[d]
+    return total
+
+
+@kernel
+def _lattice(weights, energy, decay, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Energy per knot, weighting and band: the sum over all directions of energy, which decays from knot to knot, times weight."""
+    for b in range(energy.shape[0]):
+        for k in range(out.shape[0]):
+            for c in range(weights.shape[0]):
+                out[k, c, b] = _weigh(energy[b], weights[c])
+            energy[b] *= decay[b]
 
 
 def tail_of(room: Room, mixing_s: float, stop_s: float) -> Tail:
@@ -163,8 +169,9 @@ def _energy(
     scatter_per_m = np.float32(-math.log(1 - min(scattering, 0.99))) * hits_per_m
     energy = np.exp(np.float32(-speed_m_s * start_s) * per_m)
     decay = np.exp(np.float32(-step_m) * (per_m + scatter_per_m))
-    out, pooled = np.zeros((knots, 4, COLUMNS), np.float32), np.zeros((knots, COLUMNS), np.float32)
-    _lattice(weights, energy, decay, scatter_per_m, out, pooled)
+    summed = np.zeros((knots, 5, COLUMNS), np.float32)
+    _lattice(np.concatenate([weights, (weights[0] * scatter_per_m)[None]]), energy, decay, summed)
+    out, pooled = summed[:, :4], summed[:, 4]
     if scattering:
         pool_step = np.pad(np.exp(-step_m * (eyring_per_m(size_m, absorption) + air_per_m)), (0, COLUMNS - air_per_m.size))
         pool = np.zeros((knots, COLUMNS))
