@@ -219,7 +219,7 @@ def test_a_listener_who_walks_towards_a_source_comes_nearer() -> None:
 
 def test_a_path_through_the_microphone_is_refused() -> None:
     through = (Waypoint(time_s=0.0, position_m=(-2.0, 0.1, 0.0)), Waypoint(time_s=2.0, position_m=(2.0, 0.1, 0.0)))
-    with pytest.raises(ValidationError, match="comes within 0.10 m"):
+    with pytest.raises(ValidationError, match=r"comes within 0\.10 m"):
         free(event(path=through))
 
 

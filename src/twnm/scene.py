@@ -208,6 +208,7 @@ class Ambience(_Model):
 
     kind: Literal["none", "white", "pink", "brown", "babble", "recording"] = "none"
     clips: tuple[str, ...] = ()
+    labels: tuple[str, ...] = Field(default=(), description="the classes that its clips are of: heard, though from nowhere in particular")
     level_db: Finite = -120.0
     snr_db: Finite | None = Field(default=None, description="level of the loudest event at the listener over the ambience, dB")
 

@@ -7,6 +7,7 @@ from twnm.questions import TASKS, Item, ask_all, ask_one
 from twnm.questions.answer import letter_of
 from twnm.questions.evidence import parse_evidence
 from twnm.questions.wordings import WORDINGS, wording
+from twnm.scene import Ambience
 
 DESIGNED = """
     l1_identify_event l1_identify_absent l1_count_sources l1_estimate_azimuth l1_estimate_elevation l1_estimate_distance l1_identify_by_direction
@@ -128,3 +129,10 @@ def test_an_item_whose_letter_is_not_its_answer_is_refused():
     row = ask_one(scene_of(event("dog", 0.0)), "l1_estimate_azimuth", np.random.default_rng(0)).to_row()
     with pytest.raises(InputError, match="is not the option"):
         Item.from_row(row | {"answer_text": "nowhere"})
+
+
+def test_a_sound_of_the_background_is_never_named_as_absent():
+    ambience = Ambience(kind="recording", clips=("rain/1.flac",), labels=("rain",), level_db=-70.0)
+    scene = scene_of(event("dog", 0.0), event("bell", 90.0), ambience=ambience)
+    options = {option for number in range(60) for item in ask_all(scene, np.random.default_rng(number)) for option in item.options}
+    assert "rain" not in options and "piano" in options

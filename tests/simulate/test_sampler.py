@@ -165,6 +165,7 @@ def test_backgrounds_hide_no_sound_that_is_asked_about(scenes: list[Scene]) -> N
     for scene in scenes:
         labels = {event.label for event in scene.events}
         behind = {path.partition("/")[0] for path in scene.ambience.clips}
+        assert scene.ambience.labels == tuple(sorted(behind))
         if scene.ambience.kind == "recording":
             assert len(behind) == 1 and not behind & labels
             assert not scene.situation or behind <= set(SITUATIONS[scene.situation].backgrounds)

@@ -127,7 +127,7 @@ def facts_of(scene: Scene, labels: Sequence[str] = CLASSES) -> Facts:
     heard = audible(scene)
     sources = tuple(_source(scene, event, it, spoken_labels.count(it.label) == 1) for event, it in heard)
     whole = len(heard) == len(spoken_labels) == len(set(spoken_labels)) and bool(spoken_labels)
-    here = {event.label for event in scene.events}
+    here = {*(event.label for event in scene.events), *scene.ambience.labels}  # what sounds in the background is not absent
     belongs = SITUATIONS[scene.situation].weights if scene.situation in SITUATIONS else {}
     absent = [(label, belongs.get(label, 0.0 if belongs else 1.0)) for label in labels if label not in here]
     if belongs and sum(weight > 0 for _, weight in absent) < 3:  # too few that belong: any sound will do

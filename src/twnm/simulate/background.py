@@ -32,7 +32,8 @@ def draw_ambience(rng: np.random.Generator, recipe: AmbienceRecipe, scene: Scene
         clips = _draw_recordings(rng, pool, labels, scene.situation)
     if not clips:
         kind = NOISES[int(rng.integers(len(NOISES)))]
-    return Ambience.model_validate({"kind": kind, "clips": clips, "level_db": round(loudest_db - snr_db, 2), "snr_db": snr_db})
+    heard = sorted({pool.catalogue.clip(path).label for path in clips})
+    return Ambience.model_validate({"kind": kind, "clips": clips, "labels": heard, "level_db": round(loudest_db - snr_db, 2), "snr_db": snr_db})
 
 
 def _draw_voices(rng: np.random.Generator, pool: ClipPool, labels: set[str]) -> tuple[str, ...]:
