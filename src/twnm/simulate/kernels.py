@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -143,3 +144,15 @@ def sum_taps(typing_context: Any, samples: Any, first: Any, sinc: Any, phase: An
         return elements[0]
 
     return signature, generate
+
+
+@kernel
+def mix_bands(out, a, r, bands):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """out[n] = sum over the seven bands of (a[b] + r[b] n) * bands[b, n]; written out, so that the sum stays in a register. All float32."""
+    n0, n1, n2, n3, n4, n5, n6 = bands[0], bands[1], bands[2], bands[3], bands[4], bands[5], bands[6]
+    a0, a1, a2, a3, a4, a5, a6 = a[0], a[1], a[2], a[3], a[4], a[5], a[6]
+    r0, r1, r2, r3, r4, r5, r6 = r[0], r[1], r[2], r[3], r[4], r[5], r[6]
+    for n in range(out.size):
+        t = np.float32(n)
+        low = (a0 + r0 * t) * n0[n] + (a1 + r1 * t) * n1[n] + (a2 + r2 * t) * n2[n] + (a3 + r3 * t) * n3[n]
+        out[n] = low + (a4 + r4 * t) * n4[n] + (a5 + r5 * t) * n5[n] + (a6 + r6 * t) * n6[n]

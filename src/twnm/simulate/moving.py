@@ -24,7 +24,7 @@ from twnm.errors import InputError
 from twnm.scene import BAND_CENTRES_HZ, Event, Listener, Room, Scene
 from twnm.simulate.convolve import Part
 from twnm.simulate.images import LEAD, PHASES, air_neper_per_m, band_hats, directivity_shares, sinc_table
-from twnm.simulate.kernels import TAPS, kernel, sum_taps
+from twnm.simulate.kernels import TAPS, kernel, mix_bands, sum_taps
 from twnm.simulate.rir import early_response, tail_response
 from twnm.simulate.tail import Tail
 
@@ -162,7 +162,7 @@ def _add_path(  # type: ignore[no-untyped-def]  # pragma: no cover
     emitted_s = onset_s
     # At a control point: emitted sample, direction (y, z, x), gain per band.
     before, after = np.zeros(4), np.zeros(4)
-    gain_before, gain_after = np.zeros(8, np.float32), np.zeros(8, np.float32)
+    gain_before, gain_after, rise = np.zeros(8, np.float32), np.zeros(8, np.float32), np.zeros(8, np.float32)
     mixed, heard = np.zeros(8 * CONTROL_SAMPLES, np.float32), np.zeros(CONTROL_SAMPLES, np.float32)
     padding = BAND_RINGING + TAPS
     first_block = int(onset_s * SAMPLE_RATE_HZ) // CONTROL_SAMPLES  # nothing is heard before it is emitted
@@ -192,27 +192,19 @@ def _add_path(  # type: ignore[no-untyped-def]  # pragma: no cover
         begin = (block - 1) * CONTROL_SAMPLES
         count = min(CONTROL_SAMPLES, out.shape[1] - begin)
         first = math.floor(before[0]) - (LEAD - 1)
-        last = math.floor(after[0]) + LEAD + 2
+        last = first + 8 * ((math.floor(after[0]) + LEAD + 2 - first + 7) // 8)  # whole vectors
         if first > length:
             break
         if block == first_block or count <= 0 or first < -padding or last > length + padding:
             continue
-        _mix_bands(mixed[: last - first], bands[:, first + padding : last + padding], gain_before, gain_after)
+        rise[:] = (gain_after - gain_before) / np.float32(last - first)
+        mix_bands(mixed[: last - first], gain_before, rise, bands[:, first + padding : last + padding])
         step = (after[0] - before[0]) / CONTROL_SAMPLES
         for n in range(count):
             at = before[0] + n * step
             whole = math.floor(at)
             heard[n] = sum_taps(mixed, whole - (LEAD - 1) - first, sinc, int((at - whole) * PHASES + 0.5))
         _spread(out[:, begin : begin + count], heard, before, after)
-
-
-@kernel
-def _mix_bands(mixed, bands, gain_before, gain_after):  # type: ignore[no-untyped-def]  # pragma: no cover
-    mixed[:] = 0
-    for b in range(7):
-        band, gain, rise = bands[b], gain_before[b], (gain_after[b] - gain_before[b]) / np.float32(mixed.size)
-        for n in range(mixed.size):
-            mixed[n] += (gain + rise * np.float32(n)) * band[n]
 
 
 @kernel

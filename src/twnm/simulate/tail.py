@@ -18,7 +18,7 @@ from twnm.audio import SAMPLE_RATE_HZ
 from twnm.scene import BAND_CENTRES_HZ, Position, Room, speed_of_sound_m_s
 from twnm.simulate.absorption import eyring_per_m
 from twnm.simulate.images import air_neper_per_m, band_hats
-from twnm.simulate.kernels import COLUMNS, kernel
+from twnm.simulate.kernels import COLUMNS, kernel, mix_bands
 
 ECHOES_PER_S = 24_000.0
 CROSSFADE_S = 0.016
@@ -56,18 +56,6 @@ def _octant(per_angle: int) -> tuple[Float32[np.ndarray, "3 directions"], Float3
 
 
 @kernel
-def _fill(channel, a, r, noise):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Noise of the seven bands, whose amplitudes `a` grow by `r` per sample; written out, so that the sum over bands stays in a register."""
-    n0, n1, n2, n3, n4, n5, n6 = noise[0], noise[1], noise[2], noise[3], noise[4], noise[5], noise[6]
-    a0, a1, a2, a3, a4, a5, a6 = a[0], a[1], a[2], a[3], a[4], a[5], a[6]
-    r0, r1, r2, r3, r4, r5, r6 = r[0], r[1], r[2], r[3], r[4], r[5], r[6]
-    for n in range(channel.size):
-        t = np.float32(n)
-        low = (a0 + r0 * t) * n0[n] + (a1 + r1 * t) * n1[n] + (a2 + r2 * t) * n2[n] + (a3 + r3 * t) * n3[n]
-        channel[n] = low + (a4 + r4 * t) * n4[n] + (a5 + r5 * t) * n5[n] + (a6 + r6 * t) * n6[n]
-
-
-@kernel
 def _fill_all(response, first, mixing, knot_samples, amplitude, pool, starts):  # type: ignore[no-untyped-def]  # pragma: no cover
     begin_amplitude, rise = np.empty(7, np.float32), np.empty(7, np.float32)
     for knot in range(amplitude.shape[0] - 1):
@@ -84,7 +72,7 @@ def _fill_all(response, first, mixing, knot_samples, amplitude, pool, starts):  
                 difference = amplitude[knot + 1, c, b] - amplitude[knot, c, b]
                 begin_amplitude[b] = amplitude[knot, c, b] + np.float32(part) * difference
                 rise[b] = difference / np.float32(knot_samples)
-            _fill(response[c, begin:end], begin_amplitude, rise, pool[:, at : at + end - begin])
+            mix_bands(response[c, begin:end], begin_amplitude, rise, pool[:, at : at + end - begin])
 
 
 @functools.cache
