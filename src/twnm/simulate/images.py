@@ -16,7 +16,7 @@ from scipy import fft
 
 from twnm.audio import SAMPLE_RATE_HZ
 from twnm.scene import BAND_CENTRES_HZ, Position, Room, speed_of_sound_m_s
-from twnm.simulate.kernels import CHANNELS, COLUMNS, IMAGES, TAPS, add_row_image, add_row_images, kernel
+from twnm.simulate.kernels import CHANNELS, COLUMNS, IMAGES, TAPS, add_row_image, add_row_images, kernel, set_gains
 
 SPEED_OF_SOUND_M_S = speed_of_sound_m_s()
 PHASES = 512
@@ -167,15 +167,8 @@ def _add_images(rows, x, y, z, by_delay, directivity, sinc, radius_m, samples_pe
                 distance_m = math.sqrt(x_m[i] * x_m[i] + y_m[j] * y_m[j] + z_m[k] * z_m[k])
                 inverse = 1.0 / distance_m
                 towards = np.float32(-(x_turned[i] + y_turned[j] + z_turned[k]) * inverse)
-                scale, west = np.float32(inverse), np.float32(y_m[j] * inverse)
-                up, front = np.float32(z_m[k] * inverse), np.float32(x_m[i] * inverse)
-                gain = gains[held]
-                for b in range(8):
-                    amplitude = x_gain[i, b] * y_gain[j, b] * z_gain[k, b] * by_delay[first, b] * scale * (1 - directivity[b] + directivity[b] * towards)
-                    gain[b] = amplitude
-                    gain[8 + b] = amplitude * west
-                    gain[16 + b] = amplitude * up
-                    gain[24 + b] = amplitude * front
+                scalars = (np.float32(inverse), towards, np.float32(y_m[j] * inverse), np.float32(z_m[k] * inverse), np.float32(x_m[i] * inverse))
+                set_gains(gains, held, x_gain, i, y_gain, j, z_gain, k, by_delay, first, directivity, scalars)
                 phases[held] = int((distance_m * samples_per_m - first) * PHASES + 0.5)
                 held += 1
                 if held == IMAGES:

@@ -59,6 +59,38 @@ def _splat(builder: Any, vector_type: Any, value: Any) -> Any:
 
 
 @_vectorised
+def set_gains(
+    typing_context: Any, gains: Any, row: Any, x: Any, i: Any, y: Any, j: Any, z: Any, k: Any, by_delay: Any, delay: Any, shares: Any, scalars: Any
+) -> Any:
+    """gains[row] = the image's amplitude per band, x[i] y[j] z[k] by_delay[delay] scale (1 - shares + shares towards), for W, Y, Z, X.
+
+    `scalars` holds scale, towards and the direction gains of Y, Z, X; the tables have 8 columns, `gains` 32; all C-contiguous float32.
+    """
+    signature = types.void(gains, types.intp, x, types.intp, y, types.intp, z, types.intp, by_delay, types.intp, shares, scalars)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        gains, row, x, i, y, j, z, k, by_delay, delay, shares, scalars = arguments
+        vector = ir.VectorType(ir.FloatType(), COLUMNS)
+        zero = context.get_constant(types.intp, 0)
+        scale, towards, *directions = (_splat(builder, vector, builder.extract_value(scalars, place)) for place in range(5))
+        value = scale
+        for place, table, at in ((2, x, i), (4, y, j), (6, z, k), (8, by_delay, delay)):
+            loaded = _load(builder, vector, _pointer(context, builder, signature.args[place], table, at, zero))
+            value = builder.fmul(value, loaded, flags=_LOOSE)
+        share = _load(builder, vector, _pointer(context, builder, signature.args[10], shares, zero))
+        ones = ir.Constant(vector, [1.0] * COLUMNS)
+        pattern = builder.fadd(builder.fsub(ones, share, flags=_LOOSE), builder.fmul(share, towards, flags=_LOOSE), flags=_LOOSE)
+        value = builder.fmul(value, pattern, flags=_LOOSE)
+        target = _pointer(context, builder, signature.args[0], gains, row, zero)
+        for channel, gain in enumerate((value, *(builder.fmul(value, direction, flags=_LOOSE) for direction in directions))):
+            stored = builder.store(gain, builder.bitcast(_offset(builder, target, channel * COLUMNS), vector.as_pointer()))
+            stored.align = 4
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@_vectorised
 def add_row_images(typing_context: Any, rows: Any, first: Any, sinc: Any, phases: Any, gains: Any) -> Any:
     """rows[first + tap, :] += sum over 8 images of sinc[phases[image], tap] * gains[image, :], for 32 taps.
 
