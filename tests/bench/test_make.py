@@ -15,6 +15,7 @@ from twnm.bench.make import Part, make
 from twnm.errors import InputError
 from twnm.questions.ask import TASKS, read_questions
 from twnm.questions.wordings import WORDINGS
+from twnm.simulate.dataset import SceneSet
 from twnm.simulate.layout import verify
 from twnm.sounds.catalogue import Catalogue, Clip
 
@@ -81,6 +82,20 @@ def test_every_item_has_its_recording_from_its_own_split_and_held_out_words(made
     openings = {text.split("{")[0] for words in WORDINGS.values() for text in words.held_out}
     for item in read_questions(made / "items-test.jsonl"):
         assert any(item.question.startswith(text) for text in openings if text) or item.question.split()[0] not in known
+
+
+def test_only_scenes_with_a_question_are_rendered(made):
+    asked = {item.file_name for item in read_questions(made / "items-test.jsonl")}
+    assert {f"{part}/{name}" for part in ("test-a", "test-b") for name, _ in SceneSet(made / part).scenes()} == asked
+
+
+def test_open_items_are_of_the_chosen_scenes_and_tasks_and_have_no_options(made):
+    chosen = {(item.file_name, item.task) for item in read_questions(made / "items-test.jsonl")}
+    found = read_questions(made / "items-test-open.jsonl")
+    assert found
+    assert all(item.form == "open" and not item.options and (item.file_name, item.task) in chosen for item in found)
+    benchmark = Benchmark(made, "test-open")
+    assert benchmark.recording(found[0].file_name)[0].shape == (4, 5 * 24_000)
 
 
 def test_training_items_have_training_scenes_and_all_tasks(made):

@@ -73,6 +73,26 @@ def test_scenes_are_read_in_order_with_their_file_names(made: Path) -> None:
     assert names == [(f"short-none-3-{index:06d}.flac", f"short-none-3-{index:06d}") for index in range(10)]
 
 
+def test_chosen_scenes_are_those_of_the_whole_set_and_found_by_name(made: Path, bank: Catalogue, tmp_path: Path) -> None:
+    some = SceneSet(write(tmp_path / "some", (1, 2, 4, 5, 9), seed=3, recipe=SHORT, catalogue=bank))
+    whole = SceneSet(made)
+    assert len(some) == 5
+    for row, number in enumerate((1, 2, 4, 5, 9)):
+        audio, scene = whole[number]
+        for which in (row, scene.scene_id):
+            np.testing.assert_array_equal(some[which][0], audio)
+            assert some[which][1] == scene
+    assert some.stored_audio("short-none-3-000009") == whole.stored_audio(9)
+    for missing in ("short-none-3-000000", "short-none-3-000010", "other-none-3-000001"):
+        with pytest.raises(InputError, match="has no scene"):
+            some[missing]
+    assert verify(some.folder) == []
+    with pytest.raises(InputError, match="chosen"):
+        write(some.folder, (1, 2, 4, 5, 8), seed=3, recipe=SHORT, catalogue=bank)
+    with pytest.raises(InputError, match="ascending"):
+        write(tmp_path / "twice", (2, 2), seed=3, recipe=SHORT, catalogue=bank)
+
+
 def test_three_workers_write_the_same_files(made: Path, bank: Catalogue, tmp_path: Path) -> None:
     assert contents(write(tmp_path / "set", 10, seed=3, recipe=SHORT, catalogue=bank, workers=3)) == contents(made)
 

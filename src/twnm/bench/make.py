@@ -2,6 +2,7 @@
 
     OUT/val, OUT/test-native, OUT/test-foreign    data sets of scenes; half of the test is rendered by pyroomacoustics
     OUT/items-val.jsonl, items-test.jsonl         1,000 and 3,000 items, as many of each level, and their twins
+    OUT/items-val-open.jsonl, items-test-open.jsonl    questions without options about the same scenes, of the same tasks where these have such a form
     OUT/items-train.jsonl                         items of the train split for systems that learn from texts; they have no recordings
     OUT/benchmark.json  README.md  SHA256SUMS     what it was made from, its card, checksums (written last)
 
@@ -10,16 +11,18 @@ Clips, rooms and wordings of validation and test occur in no training. Made in p
 
 import functools
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import twnm
-from twnm.bench.choose import RECIPE, choose, scene_index, trained_readers, training_texts
+from twnm.bench.choose import RECIPE, choose, open_items, scene_index, trained_readers, training_texts
 from twnm.bench.data import SPLITS, items_path, training_items
 from twnm.errors import InputError
 from twnm.files import CHECKSUMS_NAME, atomic_write, sha256_file, write_checksums
+from twnm.questions.ask import read_questions
 from twnm.questions.reader import TextReader
 from twnm.questions.schema import Item
 from twnm.simulate import dataset
@@ -87,12 +90,13 @@ def make(
     for split in splits:
         its = [part for part in parts if part.split == split]
         made = _texts(out, made, split, items[split], functools.partial(_items, bank, its, items[split], readers))
+        made = _texts(out, made, f"{split}-open", items[split], functools.partial(_open_items, out, bank, its))
         for part in its:
-            scenes = made["items"][split]["scenes"].get(part.name, 0)
+            scenes = sorted({scene_index(item) for item in read_questions(items_path(out, split)) if item.file_name.startswith(f"{part.name}/")})
             if not scenes:  # a trial so small that this part has no items
                 continue
             dataset.write(out / part.name, scenes, part.seed, RECIPE, bank, split, workers, renderer=part.renderer, progress=progress)
-            made["parts"] = made["parts"] | {part.name: asdict(part) | {"scenes": scenes}}
+            made["parts"] = made["parts"] | {part.name: asdict(part) | {"scenes": len(scenes)}}
             _write_json(out / NAME, made)
     with atomic_write(out / "README.md") as temporary:
         temporary.write_text(_card(made), encoding="utf-8")
@@ -104,6 +108,15 @@ def _items(bank: Catalogue, parts: Sequence[Part], count: int, readers: Callable
     counts = [int(part.share * count) for part in parts]
     counts[0] += count - sum(counts)
     return [item for part, its in zip(parts, counts, strict=True) if its for item in choose(bank, part.split, part.seed, part.name, its, readers())]
+
+
+def _open_items(out: Path, bank: Catalogue, parts: Sequence[Part]) -> list[Item]:
+    chosen = read_questions(items_path(out, parts[0].split))
+    return [
+        item
+        for part in parts
+        for item in open_items(bank, part.split, part.seed, [item for item in chosen if item.file_name.startswith(f"{part.name}/") and not item.transform])
+    ]
 
 
 def _begin(out: Path, bank: Catalogue) -> dict[str, Any]:
@@ -138,10 +151,7 @@ def _texts(out: Path, made: dict[str, Any], split: str, asked: int, make_items: 
     items = make_items()
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as lines:
         lines.writelines(json.dumps(item.to_row(), ensure_ascii=False) + "\n" for item in items)
-    scenes: dict[str, int] = {}
-    for item in items:
-        folder = item.file_name.partition("/")[0]
-        scenes[folder] = max(scenes.get(folder, 0), scene_index(item) + 1)
+    scenes = Counter(file_name.partition("/")[0] for file_name in dict.fromkeys(item.file_name for item in items))
     twins = sum(bool(item.transform) for item in items)
     row = {"asked": asked, "items": len(items) - twins, "twins": twins, "scenes": scenes, "sha256": sha256_file(path)}
     made = made | {"items": made["items"] | {split: row}}

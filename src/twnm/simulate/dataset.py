@@ -5,8 +5,9 @@ killed and resumed. Memory holds one group of rows per worker, at any number of 
 """
 
 import importlib.util
+import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -36,7 +37,7 @@ Progress = Callable[[Iterator[int], int], Iterator[int]]
 
 def write(
     out: Path | str,
-    scenes: int,
+    scenes: int | Sequence[int],
     seed: int = 0,
     recipe: Recipe | str = "indoor",
     catalogue: Catalogue | None = None,
@@ -47,11 +48,11 @@ def write(
     progress: Progress | None = None,
     responses: Responses | None = None,
 ) -> Path:
-    """Draw, render and store scenes 0 ... `scenes` - 1 in the folder `out`; shards that are finished already are kept.
+    """Draw, render and store scenes in the folder `out`; shards that are finished already are kept.
 
     Args:
         out: a new or empty folder, or one that an earlier call with the same recipe, seed, split, renderer and sound bank began.
-        scenes: how many; more than before extends the folder.
+        scenes: how many: 0 ... `scenes` - 1, and more than before extends the folder; or the numbers of some, ascending.
         seed: of all draws.
         recipe: a recipe, the name of a built-in one, or a TOML file.
         catalogue: the sound bank; None opens what the user has.
@@ -72,10 +73,14 @@ def write(
         RuntimeError: a worker died; as before.
     """
     out, recipe = Path(out).absolute(), Recipe.of(recipe)
+    chosen = () if isinstance(scenes, int) else tuple(scenes)
+    if any(a >= b for a, b in itertools.pairwise(chosen)) or (chosen and chosen[0] < 0):
+        raise InputError(f"scenes {chosen[:8]}...: give numbers of scenes, 0 or more, ascending")
+    scenes = scenes if isinstance(scenes, int) else len(chosen)
     _check_arguments(scenes, workers, engine, renderer)
     bank = load_catalogue() if catalogue is None else catalogue
     draw_scene(bank, recipe, seed, 0, split)  # shows bad arguments before anything is on disk
-    config = _configuration(recipe, seed, split, renderer, bank, scenes, "" if responses is None else responses.digest())
+    config = _configuration(recipe, seed, split, renderer, bank, scenes, chosen, "" if responses is None else responses.digest())
     missing = _prepare(out, config)
     try:
         counts = run(engine, _Job(out, config, recipe, bank, responses).make, missing, workers)
@@ -116,14 +121,12 @@ class SceneSet:
             yield shards.decode_audio(row["audio"]["bytes"], f"{path}, {row['file_name']}"), shards.parse_scene(row, path)
 
     def __getitem__(self, which: int | str) -> tuple[Float32[np.ndarray, "4 samples"], Scene]:
-        index = self._index(which) if isinstance(which, str) else which
-        if not 0 <= index < len(self):
-            raise InputError(f"{self.folder} has no scene {which}; give 0 to {len(self) - 1} or a scene_id of it")
-        path = layout.shard_path(self.folder, index // self.config.shard_scenes)
-        row = shards.read_row(path, index % self.config.shard_scenes, ("scene_id", "file_name", "audio", "scene"))
-        if isinstance(which, str) and row["scene_id"] != which:
-            raise InputError(f"{self.folder} has no scene {which!r}; its scene {index} is {row['scene_id']!r}")
+        path, row = self._row(which, "file_name", "audio", "scene")
         return shards.decode_audio(row["audio"]["bytes"], f"{path}, {row['file_name']}"), shards.parse_scene(row, path)
+
+    def stored_audio(self, which: int | str) -> bytes:
+        """The FLAC file of one scene."""
+        return bytes(self._row(which, "audio")[1]["audio"]["bytes"])
 
     def scenes(self) -> Iterator[tuple[str, Scene]]:
         """The file name and scene of every row, without reading audio."""
@@ -144,10 +147,15 @@ class SceneSet:
             if count != len(self.config.indices(shard)):
                 raise InputError(f"{path} has {count} of {len(self.config.indices(shard))} scenes; simulate again with the same arguments to complete it")
 
-    def _index(self, scene_id: str) -> int:
-        """Every scene_id ends in the scene's index, so that a million rows need not be searched."""
-        digits = scene_id.rpartition("-")[2]
-        return int(digits) if digits.isdecimal() else -1
+    def _row(self, which: int | str, *columns: str) -> tuple[Path, dict[str, Any]]:
+        at = self.config.row_of(which) if isinstance(which, str) else which
+        if not 0 <= at < len(self):
+            raise InputError(f"{self.folder} has no scene {which!r}; give 0 to {len(self) - 1} or a scene_id of it")
+        path = layout.shard_path(self.folder, at // self.config.shard_scenes)
+        row = shards.read_row(path, at % self.config.shard_scenes, ("scene_id", *columns))
+        if isinstance(which, str) and row["scene_id"] != which:
+            raise InputError(f"{self.folder} has no scene {which!r}; its scene {at} is {row['scene_id']!r}")
+        return path, row
 
 
 def read_scenes(folder: Path | str) -> Iterator[tuple[str, Scene]]:
@@ -216,7 +224,7 @@ def _check_arguments(scenes: int, workers: int, engine: str, renderer: str) -> N
         raise InputError(f"{scenes} scenes with {workers} workers: scenes must be 1 or more, workers 1 to {MAX_WORKERS[engine]}")
 
 
-def _configuration(recipe: Recipe, seed: int, split: str, renderer: str, bank: Catalogue, scenes: int, responses: str) -> Config:
+def _configuration(recipe: Recipe, seed: int, split: str, renderer: str, bank: Catalogue, scenes: int, chosen: tuple[int, ...], responses: str) -> Config:
     return Config.model_validate(
         {
             "twnm": twnm.__version__,
@@ -230,6 +238,7 @@ def _configuration(recipe: Recipe, seed: int, split: str, renderer: str, bank: C
             "classes": classes_of(bank),
             "shard_scenes": SHARD_SCENES,
             "scenes": scenes,
+            "chosen": chosen,
         }
     )
 

@@ -9,7 +9,8 @@
 Checksums and card are made from the manifest: the data, which may be terabytes, are not read again.
 """
 
-from collections.abc import Iterator
+import bisect
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -43,15 +44,26 @@ class Config(BaseModel):
     classes: tuple[str, ...]
     shard_scenes: PositiveInt
     scenes: PositiveInt
+    chosen: tuple[NonNegativeInt, ...] = Field(default=(), description="numbers of the drawn scenes that it holds, ascending; empty: the first `scenes`")
 
     @property
     def shards(self) -> int:
         """How many shards a complete set has."""
         return -(-self.scenes // self.shard_scenes)
 
-    def indices(self, shard: int) -> range:
-        """The scenes of a shard."""
-        return range(shard * self.shard_scenes, min((shard + 1) * self.shard_scenes, self.scenes))
+    def indices(self, shard: int) -> Sequence[int]:
+        """The numbers of a shard's scenes."""
+        rows = range(shard * self.shard_scenes, min((shard + 1) * self.shard_scenes, self.scenes))
+        return self.chosen[rows.start : rows.stop] if self.chosen else rows
+
+    def row_of(self, scene_id: str) -> int:
+        """The row of a scene, by the number that its id ends in, so that a million rows need not be searched; -1 for a scene that cannot be in the set."""
+        digits = scene_id.rpartition("-")[2]
+        number = int(digits) if digits.isdecimal() else -1
+        if not self.chosen:
+            return number if number < self.scenes else -1
+        row = bisect.bisect_left(self.chosen, number)
+        return row if row < self.scenes and self.chosen[row] == number else -1
 
 
 class Use(BaseModel):
