@@ -13,6 +13,7 @@ class Scripted:
     """Answers recordings by a function of (recording, questions)."""
 
     name = "scripted"
+    two_channels = False
 
     def __init__(self, script: Callable[[Recording, Sequence[Question]], list[Reply]], labels: Labels = LABELS) -> None:
         self._script, self.labels = script, labels
@@ -38,6 +39,19 @@ def _complain() -> None:
 
 def first_option() -> Scripted:
     return Scripted(lambda recording, questions: [Reply("A") for _ in questions])
+
+
+def tells_channels() -> Scripted:
+    """Answers with the shape of what it gets and how much its first two channels differ."""
+
+    def script(recording: Recording, questions: Sequence[Question]) -> list[Reply]:
+        audio = recording.audio
+        told = "nothing" if audio is None else f"{recording.kind} {len(audio)} {'apart' if abs(audio[0] - audio[1]).max() > 0 else 'alike'}"
+        return [Reply(told) for _ in questions]
+
+    made = Scripted(script, Labels("binaural", "nothing", "text", "two ears"))
+    made.two_channels = True
+    return made
 
 
 def raises_once() -> Scripted:

@@ -27,7 +27,7 @@ def item(recording: int, number: int, transform: str = "", **changes: object) ->
         "options": OPTIONS,
         "answer_letter": "ABCD"[place],
         "answer_text": OPTIONS[place],
-        "derivation": "",
+        "derivation": f"it is at the {OPTIONS[place]}",
         "evidence": (),
         "transform": transform,
         "twin": twin,

@@ -33,7 +33,7 @@ def test_a_row_has_every_field_of_the_contract(data):
     row = rows_of(scripted("B", seconds=0.25, tokens=7), data)[0]
     assert list(row) == [
         *("system", "control", "sample_id", "input_hash", "scorer", "labels", "outcome", "read", "right", "grounded", "reply", "evidence", "error"),
-        *("seconds", "tokens", "level", "task", "family", "form", "scene_id", "renderer", "transform", "twin", "chance"),
+        *("confidence", "seconds", "tokens", "level", "task", "family", "form", "scene_id", "renderer", "transform", "twin", "chance"),
     ]
     assert (row["outcome"], row["read"], row["seconds"], row["tokens"], row["chance"]) == ("right", "B", 0.25, 7, 0.25)
     assert row["labels"] == {"input": "foa", "trained_on": "nothing", "output": "letter", "spatial_access": "all"}
@@ -116,3 +116,10 @@ def test_the_hash_depends_on_all_that_a_reply_depends_on():
         input_hash("audio", "", item(0, 0, options=OPTIONS[:2], answer_letter="A", answer_text="front")),
     ]
     assert len({same, *changed}) == 6
+
+
+@pytest.mark.parametrize("confidence", [-0.1, 1.5, float("nan")])
+def test_a_confidence_beyond_0_and_1_is_a_failure(confidence, data):
+    assert rows_of(scripted(confidence=0.5), data)[0]["confidence"] == 0.5
+    rows = rows_of(scripted(confidence=confidence), data)
+    assert {row["outcome"] for row in rows} == {"failed"} and "must lie between 0 and 1" in str(rows[0]["error"])

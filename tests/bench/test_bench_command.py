@@ -46,10 +46,10 @@ def test_wrong_input_is_one_line_and_code_2(words, message, tmp_path, capsys):
 
 def test_report_writes_beside_the_results_unless_told_where(tmp_path, capsys, monkeypatch):
     written = []
-    monkeypatch.setattr(report, "write_report", lambda run, out: written.append((run, out)) or out)
+    monkeypatch.setattr(report, "write_report", lambda run, out, small: written.append((run, out, small)) or out)
     assert main(["bench", "report", str(tmp_path)]) == 0
-    assert main(["bench", "report", str(tmp_path), "--out", str(tmp_path / "x.html")]) == 0
-    assert written == [(tmp_path, tmp_path / "report.html"), (tmp_path, tmp_path / "x.html")]
+    assert main(["bench", "report", str(tmp_path), "--out", str(tmp_path / "x.html"), "--small"]) == 0
+    assert written == [(tmp_path, tmp_path / "report.html", False), (tmp_path, tmp_path / "x.html", True)]
 
 
 def test_make_refuses_counts_below_one(tmp_path, capsys):

@@ -57,6 +57,17 @@ def test_the_noise_is_as_loud_diffuse_and_not_the_recording():
     assert np.abs(np.corrcoef(np.vstack([noise, FOA]))[~np.eye(8, dtype=bool)]).max() < 0.03
 
 
+def test_two_channels_are_mixed_down_by_w_only_and_drowned_by_the_noise_floor():
+    pair = FOA[:2] * np.array([[1.0], [2.0]], np.float32)
+    middle = controlled_audio("w-only", pair, ITEM, refuse)
+    np.testing.assert_array_equal(middle, np.stack([pair.mean(axis=0)] * 2))
+    noise = controlled_audio("noise-floor", pair, ITEM, refuse)
+    assert noise is not None and noise.dtype == np.float32
+    assert np.mean(noise.astype(float) ** 2, axis=1) == pytest.approx(np.full(2, np.mean(pair.astype(float) ** 2)), rel=0.03)
+    assert np.abs(np.corrcoef(np.vstack([noise, pair]))[~np.eye(4, dtype=bool)][:3]).max() < 0.03
+    assert [name for name, control in CONTROLS.items() if not control.two_channels] == ["shuffled"]
+
+
 def test_questions_about_one_recording_are_asked_about_one_altered_recording():
     for name in ("shuffled", "noise-floor"):
         np.testing.assert_array_equal(controlled_audio(name, FOA, item(5, 1), refuse), controlled_audio(name, FOA, item(5, 2), refuse))

@@ -9,7 +9,8 @@ import soundfile
 from hypothesis import strategies as st
 
 from twnm.ambisonics import encode
-from twnm.bench.prompts import AUDIO_FORMS, SPATIAL_ACCESS, read_prompt, render_audio, wav_bytes, write_prompt
+from twnm.bench.prompts import AUDIO_FORMS, SPATIAL_ACCESS, form_given, read_prompt, render_audio, wav_bytes, write_prompt
+from twnm.bench.systems.base import Recording
 
 NOISE = (0.2 * np.random.default_rng(1).standard_normal(24_000)).astype(np.float32)
 
@@ -75,3 +76,14 @@ def test_silence_of_no_length_is_a_wav_too() -> None:
 
 def test_every_form_has_a_label_of_what_reaches_the_system() -> None:
     assert tuple(SPATIAL_ACCESS) == AUDIO_FORMS
+
+
+def test_two_channels_are_given_as_they_are_or_as_their_mean():
+    pair = np.random.default_rng(1).uniform(-1, 1, (2, 240)).astype(np.float32)
+    np.testing.assert_array_equal(render_audio(pair, "binaural", 24_000), pair)
+    np.testing.assert_array_equal(render_audio(pair, "mono", 24_000), pair.mean(axis=0, keepdims=True))
+    ears, four = Recording(None, pair=pair, kind="stereo"), Recording(np.zeros((4, 9), np.float32))
+    assert [form_given(ears, form) for form in ("mono", "binaural", "stereo")] == ["mono", "stereo", "stereo"]
+    assert [form_given(four, form) for form in ("mono", "binaural", "foa")] == ["mono", "binaural", "foa"]
+    assert form_given(Recording(None), "mono") is None
+    assert "The recording is stereo: left and right." in write_prompt("Where?", ("a", "b"), "stereo")

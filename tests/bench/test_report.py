@@ -232,9 +232,36 @@ def test_calibration_is_the_distance_of_confidence_and_accuracy(items: list[Item
     asked = [item for item in items if not item.transform][:40]
     rows = [_row(item, confidence=0.9 if number < 20 else 0.3, right=number % 2 == 0) for number, item in enumerate(asked)]
     (found,) = calibrations({"s": rows, "silent": [_row(item) for item in asked]})
-    assert found.error == pytest.approx(0.5 * 0.4 + 0.5 * 0.2)
+    assert found.error.mean == pytest.approx(0.5 * 0.4 + 0.5 * 0.2)
+    assert found.excess.mean == pytest.approx(0.6 - 0.5)
+    assert found.error.low <= found.error.mean <= found.error.high
     assert [(said, true, count) for said, true, count in found.bins] == [pytest.approx((0.3, 0.5, 20)), pytest.approx((0.9, 0.5, 20))]
     assert "expected calibration error" in page
+
+
+def test_who_is_right_as_often_as_he_says_has_the_error_of_luck_and_intervals_cover() -> None:
+    """Two hundred systems of known calibration: one that is as right as it is sure, and one that is sure by 0.2 too much."""
+    rng = np.random.default_rng(0)
+    item = Row("s", "", "", "", "L1", "t", "spatial", "choice", "", "", "right", None, "A", 0.25, True, False, False, 0.0, None, 0.5)
+    errors, lucks, covered = [], [], 0
+    for _ in range(30):
+        sure = rng.uniform(0.3, 1.0, 300)
+        calm = [item._replace(sample_id=str(n), scene_id=str(n // 3), confidence=float(p), right=bool(rng.random() < p)) for n, p in enumerate(sure)]
+        bold = [row._replace(right=bool(rng.random() < row.confidence - 0.2)) for row in calm]
+        honest, brash = calibrations({"calm": calm, "bold": bold})
+        errors.append(honest.error.mean)
+        lucks.append(honest.luck)
+        covered += brash.excess.low <= 0.2 <= brash.excess.high
+    assert np.mean(errors) == pytest.approx(np.mean(lucks), abs=0.008)
+    assert covered >= 26
+
+
+def test_a_small_report_has_no_players_and_all_else(run: Path, page: str, tmp_path: Path) -> None:
+    small = write_report(run, tmp_path / "small.html", small=True).read_text(encoding="utf-8")
+    assert "<audio" in page and "<audio" not in small and "data:audio" not in small
+    assert small.count('class="plan"') == page.count('class="plan"') > 0
+    assert "The players are left out of this small copy" in small
+    assert len(small) < 0.7 * len(page)
 
 
 def test_without_confidence_or_controls_the_page_says_so(data: Path, items: list[Item], tmp_path: Path) -> None:
@@ -243,6 +270,20 @@ def test_without_confidence_or_controls_the_page_says_so(data: Path, items: list
     for line in ("No system gave a confidence", "No control was run", "No system was run with the control w-only", "There is one system", "No reply failed"):
         assert line in text
     assert "No item was answered wrong by a system that hears." in text
+
+
+def test_controls_that_cannot_touch_a_system_without_ears_are_named_and_left_out(items: list[Item], tmp_path: Path) -> None:
+    guess = Player("guess", {"L1": 0.3, "L2": 0.3, "L3": 0.3}, "none", deaf=True)
+    rows = [row for control in ("", "w-only") for row in rows_of(guess, items[:40], {}) for row in [row | {"control": control}]]
+    write_run(tmp_path / "run", tmp_path / "none", rows)
+    text = write_report(tmp_path / "run", tmp_path / "r.html").read_text()
+    assert "said the same to every item: guess (w-only)" in text and "No system that hears was run with the control w-only." in text
+    assert 'aria-label="guess with and without space"' not in text
+    changed = next(row for row in rows if row["control"] and row["read"] is not None)
+    changed["read"] = "another"
+    write_run(tmp_path / "run", tmp_path / "none", rows)
+    text = write_report(tmp_path / "run", tmp_path / "r.html").read_text()
+    assert "said the same" not in text and 'aria-label="guess with and without space"' in text
 
 
 def test_the_worst_items_are_those_that_nobody_who_hears_got_right(results: Results) -> None:

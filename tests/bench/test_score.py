@@ -4,10 +4,12 @@ import subprocess
 import sys
 
 import hypothesis
+import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from twnm.bench.score import SCORER_VERSION, Score, evidence_right, pairs_right, score, score_choice, score_number, score_text
+from twnm.ambisonics import angle_between_deg, unit_vector
+from twnm.bench.score import SCORER_VERSION, Score, angle_deg, evidence_right, pairs_right, score, score_choice, score_number, score_text
 from twnm.errors import InputError
 from twnm.questions.evidence import Heard, write_evidence
 from twnm.questions.schema import Item
@@ -200,3 +202,19 @@ def test_plain_functions_score_other_peoples_questions() -> None:
 def test_scoring_and_metrics_do_without_torch() -> None:
     code = "import sys, twnm.bench.score, twnm.bench.statistics, twnm.metrics.seld, twnm.metrics.tuple_score; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_angle_between_two_directions_is_that_of_their_vectors() -> None:
+    rng = np.random.default_rng(0)
+    for azimuth, elevation, azimuth_2, elevation_2 in [(10, 90, 100, 90), (0, 0, 180, 0), (5, 5, 5, 5), *rng.uniform((-180, -90) * 2, (180, 90) * 2, (200, 4))]:
+        first, second = Heard("dog", azimuth, elevation, 1.0, 0.0, 1.0), Heard("dog", azimuth_2, elevation_2, 1.0, 0.0, 1.0)
+        expected = float(angle_between_deg(unit_vector(azimuth, elevation), unit_vector(azimuth_2, elevation_2)))
+        assert angle_deg(first, second) == pytest.approx(expected, abs=1e-6)
+
+
+def test_an_item_whose_evidence_nobody_knows_is_neither_grounded_nor_not() -> None:
+    ours = CHOICE.model_copy(update={"evidence": ()})  # that no object decides it is known: the derivation says so
+    assert score(ours, "B").grounded is False
+    theirs = CHOICE.model_copy(update={"evidence": (), "derivation": ""})
+    found = score(theirs, "B", "dog | left 90° | level 0° | 2.0 m | 0.5-1.5 s")
+    assert found.right and found.grounded is None and found.evidence_right is None

@@ -4,24 +4,27 @@ import functools
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
 
-from twnm.bench.controls import controlled_audio, controlled_item, other_place
+from twnm.bench.controls import CONTROLS, controlled_audio, controlled_item, other_place
 from twnm.bench.data import Benchmark
-from twnm.bench.score import SCORER_VERSION, score
-from twnm.bench.systems.base import Labels, Question, Recording, Reply, System
+from twnm.bench.results import NOT_APPLICABLE, UNSCORED
+from twnm.bench.score import SCORER_VERSION, evidence_known, score, score_choice
+from twnm.bench.systems.base import Kind, Labels, Question, Recording, Reply, System
+from twnm.corpora.shared import UnansweredItem
 from twnm.errors import InputError
-from twnm.questions.evidence import heard_of
+from twnm.questions.evidence import Heard, heard_of
 from twnm.questions.schema import Item
 from twnm.questions.twins import Transform, twin_of
 from twnm.scene import Scene
 
 Load = Callable[[str, Path], System]
+Audio = Float32[np.ndarray, "channels samples"]
 _MOST_TEXT = 20_000  # characters of a reply that are kept
 
 
@@ -30,7 +33,7 @@ class Wanted:
     """One question under one control, and the hash of all that the reply depends on."""
 
     control: str
-    item: Item
+    item: Item | UnansweredItem
     input_hash: str
 
 
@@ -44,7 +47,7 @@ class Ask:
     wanted: tuple[Wanted, ...]
 
 
-def input_hash(audio_hash: str, control: str, item: Item) -> str:
+def input_hash(audio_hash: str, control: str, item: Item | UnansweredItem) -> str:
     """A hash of the audio, the transform, the question, the options, the control and the scorer."""
     parts = (audio_hash, item.transform, item.question, *item.options, control, SCORER_VERSION)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
@@ -59,8 +62,32 @@ def loaded(load: Load, name: str, data: Path) -> System:
 def answered(load: Load, data: Path, split: str, ask: Ask) -> list[dict[str, Any]]:
     """Rows for what is wanted. Raises what `load` raises, and nothing else but what ends a process."""
     system, benchmark = loaded(load, ask.system, data), _benchmark(data, split)
+    if benchmark.kind != "foa":
+        refused, ask = _apart(system, benchmark.kind, ask)
+        return refused + (_asked(system, benchmark, ask) if ask.wanted else [])
+    return _asked(system, benchmark, ask)
+
+
+def _apart(system: System, kind: Kind, ask: Ask) -> tuple[list[dict[str, Any]], Ask]:
+    """Rows for what is not applicable to a recording of two channels, and what is left to ask."""
+    reasons = [(one, _unfit(system, kind, one)) for one in ask.wanted]
+    rows = [_row(ask.system, system.labels, one, None) | {"outcome": NOT_APPLICABLE, "error": reason} for one, reason in reasons if reason]
+    return rows, replace(ask, wanted=tuple(one for one, reason in reasons if not reason))
+
+
+def _unfit(system: System, kind: Kind, wanted: Wanted) -> str:
+    """Why a question about a recording of two channels cannot be put to a system; empty if it can."""
+    if system.labels.input not in ("none", "metadata") and not getattr(system, "two_channels", False):
+        return f"the system needs four channels, and the recordings are {kind}"
+    if not CONTROLS[wanted.control].two_channels:
+        return f"the control {wanted.control} needs four channels, and the recordings are {kind}"
+    return f"the transform {wanted.item.transform} needs four channels, and the recordings are {kind}" if wanted.item.transform else ""
+
+
+def _asked(system: System, benchmark: Benchmark, ask: Ask) -> list[dict[str, Any]]:
+    """Rows for replies to what is applicable."""
     try:
-        foa, scene = benchmark.recording(ask.file_name)
+        audio, scene = benchmark.recording(ask.file_name)
     except InputError as error:
         return failed(ask, str(error), system.labels)
     rows = []
@@ -69,7 +96,7 @@ def answered(load: Load, data: Path, split: str, ask: Ask) -> list[dict[str, Any
             part = tuple(wanted for wanted in ask.wanted if wanted.control == control and wanted.item.transform == transform)
             if part:
                 here = Ask(ask.system, ask.file_name, ask.place, part)
-                rows += _rows(system, benchmark, here, Transform.of(transform).audio(foa), scene and _twin(scene, transform))
+                rows += _rows(system, benchmark, here, Transform.of(transform).audio(audio) if transform else audio, scene and _twin(scene, transform))
     return rows
 
 
@@ -87,18 +114,19 @@ def _twin(scene: Scene, transform: str) -> Scene:
     return twin_of(scene, Transform.of(transform)) if transform else scene
 
 
-def _rows(system: System, benchmark: Benchmark, ask: Ask, foa: Float32[np.ndarray, "4 samples"], scene: Scene | None) -> list[dict[str, Any]]:
+def _rows(system: System, benchmark: Benchmark, ask: Ask, given: Audio, scene: Scene | None) -> list[dict[str, Any]]:
     """Rows for questions that share a recording, a transform and a control."""
     control = ask.wanted[0].control
-    items = tuple(controlled_item(control, wanted.item) for wanted in ask.wanted)
+    items = tuple(controlled_item(control, wanted.item) if isinstance(wanted.item, Item) else wanted.item for wanted in ask.wanted)
     names = benchmark.file_names
 
-    def other() -> Float32[np.ndarray, "4 samples"]:
+    def other() -> Audio:
         return benchmark.recording(names[other_place(items[0], ask.place, len(names))])[0]
 
     try:
-        audio = controlled_audio(control, foa, items[0], other)
-        recording = Recording(audio, scene, items) if system.labels.input == "metadata" else Recording(audio)
+        audio, kind = controlled_audio(control, given, items[0], other), benchmark.kind
+        known: tuple[Scene | None, tuple[Item | UnansweredItem, ...]] = (scene, items) if system.labels.input == "metadata" else (None, ())
+        recording = Recording(audio, *known) if kind == "foa" else Recording(None, *known, pair=audio, kind=kind)
         started_s = time.perf_counter()
         replies = _checked(system.answer(recording, [Question.of(item) for item in items]), len(items))
         each_s = (time.perf_counter() - started_s) / len(items)
@@ -112,21 +140,32 @@ def _rows(system: System, benchmark: Benchmark, ask: Ask, foa: Float32[np.ndarra
             missed = {"error": " ".join(reply.error.split())[:500], "seconds": round(reply.seconds, 4), "renderer": renderer}
             rows.append(_row(ask.system, system.labels, wanted, item) | missed)
             continue
-        scored = score(item, reply.text, reply.evidence, heard)
-        figures = {"outcome": scored.outcome, "read": scored.read, "right": scored.right, "grounded": scored.grounded}
+        figures = _figures(item, reply, heard)
         said = {"reply": reply.text[:_MOST_TEXT], "evidence": reply.evidence and reply.evidence[:_MOST_TEXT]}
-        used = {"seconds": round(reply.seconds or each_s, 4), "tokens": reply.tokens, "renderer": renderer}
+        sure = None if reply.confidence is None else round(reply.confidence, 4)
+        used = {"confidence": sure, "seconds": round(reply.seconds or each_s, 4), "tokens": reply.tokens, "renderer": renderer}
         rows.append(_row(ask.system, system.labels, wanted, item) | figures | said | used)
     return rows
+
+
+def _figures(item: Item | UnansweredItem, reply: Reply, heard: tuple[Heard, ...]) -> dict[str, Any]:
+    """What the scorer says of a reply; of an item without an answer only what was read."""
+    if isinstance(item, UnansweredItem):
+        _, letter = score_choice(reply.text, item.options, "")
+        return {"outcome": "unparseable" if letter is None else UNSCORED, "read": letter}
+    scored = score(item, reply.text, reply.evidence, heard)
+    return {"outcome": scored.outcome, "read": scored.read, "right": scored.right, "grounded": scored.grounded}
 
 
 def _checked(replies: Any, count: int) -> Sequence[Reply]:
     if not isinstance(replies, Sequence) or len(replies) != count or not all(isinstance(reply, Reply) and isinstance(reply.text, str) for reply in replies):
         raise TypeError(f"the system must give {count} replies of type Reply")
+    if not all(reply.confidence is None or 0 <= reply.confidence <= 1 for reply in replies):
+        raise ValueError(f"the confidences {[reply.confidence for reply in replies]} must lie between 0 and 1")
     return replies
 
 
-def _row(system: str, labels: Labels | None, wanted: Wanted, item: Item | None) -> dict[str, Any]:
+def _row(system: str, labels: Labels | None, wanted: Wanted, item: Item | UnansweredItem | None) -> dict[str, Any]:
     """A row of results as of a system that failed."""
     item = wanted.item if item is None else item
     return {
@@ -139,10 +178,11 @@ def _row(system: str, labels: Labels | None, wanted: Wanted, item: Item | None) 
         "outcome": "failed",
         "read": None,
         "right": False,
-        "grounded": False,
+        "grounded": False if isinstance(item, Item) and evidence_known(item) else None,
         "reply": "",
         "evidence": None,
         "error": "",
+        "confidence": None,
         "seconds": 0.0,
         "tokens": None,
         "level": item.level,

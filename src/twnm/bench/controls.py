@@ -8,6 +8,9 @@ to that way.
     options-rotated  the options change places; who knows the answer is not touched by it
     noise-floor      diffuse noise as loud as the recording
 
+Of a recording with two channels w-only leaves the mean in both ears, noise-floor puts independent noise into each, and shuffled is not applicable: the one
+way to exchange two channels is their mirror image, in which every direction is true again.
+
 Yaw and mirror twins are items of the benchmark themselves. Every control is a function of the recording, the item and a name: it draws from the recording's
 name and the transform, so that questions about one recording are asked about one altered recording, and from the item's name where options are moved.
 """
@@ -20,27 +23,31 @@ from types import MappingProxyType
 import numpy as np
 from jaxtyping import Float32
 
+from twnm.corpora.shared import UnansweredItem
 from twnm.errors import InputError
 from twnm.questions.answer import LETTERS
 from twnm.questions.schema import Item
 
 Foa = Float32[np.ndarray, "4 samples"]
+Audio = Float32[np.ndarray, "channels samples"]
 ALIASES: Mapping[str, str] = MappingProxyType({"xyz-zeroed": "w-only"})
 _ORDERS = ((0, 2, 3, 1), (0, 3, 1, 2))  # no directional channel stays where it was
 
 
 @dataclass(frozen=True)
 class Control:
-    """What is done to the audio, given where to draw from and how to get another recording; and what is done to the item."""
+    """What is done to the audio, given where to draw from and how to get another recording; what is done to the item; whether two channels will do."""
 
-    audio: Callable[[Foa, np.random.Generator, Callable[[], Foa]], Foa | None] = lambda foa, rng, other: foa
+    audio: Callable[[Audio, np.random.Generator, Callable[[], Audio]], Audio | None] = lambda audio, rng, other: audio
     item: Callable[[Item, np.random.Generator], Item] = lambda item, rng: item
-    needs_other: bool = False
+    two_channels: bool = True
 
 
-def silenced(foa: Foa) -> Foa:
-    """W alone, the other channels silent."""
-    return foa * np.array([[1], [0], [0], [0]], np.float32)
+def silenced(audio: Audio) -> Audio:
+    """W alone, the other channels silent; of two channels the mean in both."""
+    if len(audio) == 2:
+        return np.repeat(audio.mean(axis=0, keepdims=True), 2, axis=0)
+    return audio * np.array([[1], [0], [0], [0]], np.float32)
 
 
 def shuffled(foa: Foa, rng: np.random.Generator) -> Foa:
@@ -48,11 +55,15 @@ def shuffled(foa: Foa, rng: np.random.Generator) -> Foa:
     return foa[list(_ORDERS[int(rng.integers(len(_ORDERS)))])]
 
 
-def noise_floor(foa: Foa, rng: np.random.Generator) -> Foa:
-    """Diffuse white noise: independent channels, W as loud as the recording's, Y, Z and X with a third of its energy each (an isotropic field in SN3D)."""
-    level = float(np.sqrt(np.mean(np.square(foa[0], dtype=float))))
-    weights = np.array([[1.0], [3**-0.5], [3**-0.5], [3**-0.5]])
-    return (level * weights * rng.standard_normal(foa.shape)).astype(np.float32)
+def noise_floor(audio: Audio, rng: np.random.Generator) -> Audio:
+    """Diffuse white noise: independent channels, W as loud as the recording's, Y, Z and X with a third of its energy each (an isotropic field in SN3D).
+
+    Of two channels each is as loud as both are on average.
+    """
+    pair = len(audio) == 2
+    level = float(np.sqrt(np.mean(np.square(audio if pair else audio[0], dtype=float))))
+    weights = np.ones((2, 1)) if pair else np.array([[1.0], [3**-0.5], [3**-0.5], [3**-0.5]])
+    return (level * weights * rng.standard_normal(audio.shape)).astype(np.float32)
 
 
 def rotated(item: Item, rng: np.random.Generator) -> Item:
@@ -67,12 +78,12 @@ def rotated(item: Item, rng: np.random.Generator) -> Item:
 CONTROLS: Mapping[str, Control] = MappingProxyType(
     {
         "": Control(),
-        "question-only": Control(audio=lambda foa, rng, other: None),
-        "w-only": Control(audio=lambda foa, rng, other: silenced(foa)),
-        "shuffled": Control(audio=lambda foa, rng, other: shuffled(foa, rng)),
-        "wrong-clip": Control(audio=lambda foa, rng, other: other(), needs_other=True),
+        "question-only": Control(audio=lambda audio, rng, other: None),
+        "w-only": Control(audio=lambda audio, rng, other: silenced(audio)),
+        "shuffled": Control(audio=lambda audio, rng, other: shuffled(audio, rng), two_channels=False),
+        "wrong-clip": Control(audio=lambda audio, rng, other: other()),
         "options-rotated": Control(item=rotated),
-        "noise-floor": Control(audio=lambda foa, rng, other: noise_floor(foa, rng)),
+        "noise-floor": Control(audio=lambda audio, rng, other: noise_floor(audio, rng)),
     }
 )
 
@@ -85,12 +96,12 @@ def control_name(name: str) -> str:
     return known
 
 
-def controlled_audio(name: str, foa: Foa, item: Item, other: Callable[[], Foa] = lambda: np.zeros((4, 0), np.float32)) -> Foa | None:
+def controlled_audio(name: str, audio: Audio, item: Item | UnansweredItem, other: Callable[[], Audio] = lambda: np.zeros((4, 0), np.float32)) -> Audio | None:
     """A recording, after the item's transform, under a control; None where nothing is given. The same for all items of a recording and transform.
 
     `other` gives the recording that `other_place` names; it is called by wrong-clip only.
     """
-    return CONTROLS[name].audio(foa, _rng(name, item.file_name, item.transform), other)
+    return CONTROLS[name].audio(audio, _rng(name, item.file_name, item.transform), other)
 
 
 def controlled_item(name: str, item: Item) -> Item:
@@ -98,7 +109,7 @@ def controlled_item(name: str, item: Item) -> Item:
     return CONTROLS[name].item(item, _rng(name, item.sample_id.partition("~")[0]))
 
 
-def other_place(item: Item, place: int, count: int) -> int:
+def other_place(item: Item | UnansweredItem, place: int, count: int) -> int:
     """Which of `count` recordings stands for recording `place` in wrong-clip: never itself, unless it is the only one."""
     return (place + 1 + int(_rng("other", item.file_name).integers(max(count - 1, 1)))) % count
 

@@ -63,8 +63,10 @@ def bench(data: str, split: str = "test", audio: str = "foa") -> Task:
     """
     if split not in SPLITS or audio not in (*AUDIO_FORMS, "none"):
         raise InputError(f"split={split!r}, audio={audio!r}; allowed: {' or '.join(SPLITS)}, and {', '.join(AUDIO_FORMS)} or none")
-    form = None if audio == "none" else cast(AudioForm, audio)
-    samples = list(_samples(Benchmark(data, split), form))
+    form, benchmark = None if audio == "none" else cast(AudioForm, audio), Benchmark(data, split)
+    if benchmark.kind != "foa" and form not in (None, "mono", benchmark.kind):
+        raise InputError(f"the recordings of {data} are {benchmark.kind}; give -T audio={benchmark.kind}, mono or none")
+    samples = list(_samples(benchmark, form))
     return Task(
         dataset=MemoryDataset(samples, name=f"{Path(data).name}-{split}"),
         solver=[listen(data, split, audio), generate()],
@@ -75,7 +77,7 @@ def bench(data: str, split: str = "test", audio: str = "foa") -> Task:
 
 def _samples(benchmark: Benchmark, form: AudioForm | None) -> Iterator[Sample]:
     for group in benchmark.groups():
-        for item in group:
+        for item in (one for one in group if isinstance(one, Item)):
             metadata = {"item": item.to_row()} | {name: getattr(item, name) for name in ("scene_id", "level", "task", "family")}
             target = item.answer_letter or item.answer_text
             yield Sample(input=write_prompt(item.question, item.options, form), target=target, id=item.sample_id, metadata=metadata)
@@ -87,12 +89,13 @@ def listen(data: str, split: str, audio: str) -> Solver:
     benchmark = Benchmark(data, split)
 
     def read(item: Item) -> tuple[str, str]:
-        foa, scene = benchmark.recording(item.file_name)
+        channels, scene = benchmark.recording(item.file_name)
         transform = Transform.of(item.transform)
         heard = "" if scene is None else write_evidence(heard_of(twin_of(scene, transform) if item.transform else scene))
         if audio == "none":
             return "", heard
-        return _WAV_URI + base64.b64encode(wav_bytes(transform.audio(foa), cast(AudioForm, audio), SAMPLE_RATE_HZ)).decode(), heard
+        given = transform.audio(channels) if item.transform else channels
+        return _WAV_URI + base64.b64encode(wav_bytes(given, cast(AudioForm, audio), SAMPLE_RATE_HZ)).decode(), heard
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         wav, heard = await anyio.to_thread.run_sync(read, _item(state))
@@ -128,7 +131,7 @@ def right_and_grounded() -> Scorer:
     async def grade(state: TaskState, target: Target) -> Score:
         heard: tuple[Heard, ...] | None = parse_evidence(state.store.get("heard", ""))
         found = score_reply(_item(state), state.output.completion, None, heard or ())
-        value = {"right": float(found.right), "grounded": float(found.grounded), "unparseable": float(found.outcome == "unparseable")}
+        value = {"right": float(found.right), "grounded": float(bool(found.grounded)), "unparseable": float(found.outcome == "unparseable")}
         return Score(value=value, answer=found.read, explanation=state.output.completion, metadata={"outcome": found.outcome, "scorer": SCORER_VERSION})
 
     return grade

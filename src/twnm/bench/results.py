@@ -16,6 +16,9 @@ from filelock import FileLock, Timeout
 from twnm.errors import InputError
 
 RESULTS_NAME: Final = "results.jsonl"
+NOT_APPLICABLE: Final = "not applicable"
+UNSCORED: Final = "unscored"
+"""The outcomes of a question that a system cannot be asked (four channels are wanted, there are two), and of a reply to an item without an answer."""
 _TEXTS: Final = ("system", "control", "sample_id", "input_hash", "outcome", "level", "task", "family", "form", "scene_id", "renderer", "transform")
 
 

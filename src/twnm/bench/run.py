@@ -2,6 +2,7 @@
 
     RUN/results.jsonl    one line for each reply (`results`)
     RUN/run.json         what was run: benchmark, its hashes, systems, controls, versions
+    RUN/predictions.jsonl    of the split "unanswered" only: system, sample_id and letter (null: none could be read) in each line
 
 Run again, it asks only for what is missing or failed. A recording that is missing, a system that raises, hangs, dies or answers nonsense costs its
 questions the outcome "failed" or "unparseable", and the run goes on.
@@ -9,8 +10,10 @@ questions the outcome "failed" or "unparseable", and the run goes on.
 
 import functools
 import json
+import os
 import platform
 import shlex
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -22,14 +25,16 @@ from twnm.bench import systems
 from twnm.bench.asking import Ask, Load, Wanted, answered, failed, input_hash
 from twnm.bench.controls import control_name
 from twnm.bench.crew import WorkerDied, work
-from twnm.bench.data import Benchmark
-from twnm.bench.results import Results, key_of
+from twnm.bench.data import UNANSWERED, Benchmark
+from twnm.bench.results import NOT_APPLICABLE, Results, key_of, read_rows
 from twnm.bench.score import SCORER_VERSION
+from twnm.corpora.shared import UnansweredItem
 from twnm.errors import InputError
 from twnm.files import CHECKSUMS_NAME, atomic_write, sha256_file
 from twnm.questions.schema import Item
 
 RUN_NAME: Final = "run.json"
+PREDICTIONS_NAME: Final = "predictions.jsonl"
 LOAD_LIMIT_S: Final = 900.0
 QUESTION_LIMIT_S: Final = 180.0
 MAX_WORKERS: Final = 256
@@ -39,17 +44,18 @@ Progress = Callable[[Iterator[int], int], Iterator[int]]
 
 @dataclass(frozen=True)
 class Done:
-    """What a call of `run` did: replies asked for now, of which failed, replies that were there, and damaged lines in the results."""
+    """What a call of `run` did: replies asked for now, of which failed or not applicable, replies that were there, and damaged lines in the results."""
 
     asked: int
     failed: int
     there: int
     corrupt: int
+    not_applicable: int = 0
 
     def __str__(self) -> str:
         parts = [f"asked {self.asked}", f"{self.there} were there"]
-        parts += [f"{self.failed} failed"] * bool(self.failed) + [f"{self.corrupt} damaged lines in the results"] * bool(self.corrupt)
-        return ", ".join(parts)
+        others = {"failed": self.failed, "not applicable": self.not_applicable, "damaged lines in the results": self.corrupt}
+        return ", ".join([*parts, *(f"{count} {name}" for name, count in others.items() if count)])
 
 
 def run(
@@ -71,8 +77,8 @@ def run(
         names: of systems, as `load` takes them.
         data: the folder of a benchmark.
         out: the run folder, new or of an earlier run with the same items.
-        split: "val" or "test".
-        controls: names from `twnm.bench.controls`, asked beside the benchmark as it is.
+        split: "val", "test" or "unanswered".
+        controls: names from `twnm.bench.controls`, asked beside the benchmark as it is; none where answers are kept back.
         workers: processes of one thread each; each holds one system.
         limit: only the first so many recordings.
         progress: given how many replies each finished recording had, and how many there are to ask; passes the counts on.
@@ -82,6 +88,8 @@ def run(
     Raises:
         InputError: unknown system, control or split, a system that cannot be loaded, a run folder of another benchmark or in use.
     """
+    if split == UNANSWERED and any(controls):
+        raise InputError(f"controls {', '.join(controls)} with the split {split}: without answers they show nothing; leave --controls out")
     data, out = Path(data).absolute(), Path(out)
     benchmark = Benchmark(data, split)
     chosen = ("", *dict.fromkeys(control_name(name) for name in controls if name))
@@ -93,7 +101,7 @@ def run(
     _describe(out, benchmark, names, chosen, limit)
     serve = functools.partial(answered, load, data, split)
     hashes: dict[str, str] = {}
-    asked = lost = 0
+    counted: Counter[str] = Counter()
     with Results(out) as results:
         plan = functools.partial(_plan, benchmark, list(dict.fromkeys(names)), chosen, limit, results.done, hashes)
         there, todo = _count(plan)
@@ -102,20 +110,29 @@ def run(
             return question_limit_s * len(ask.wanted) + load_limit_s * (before is None or before.system != ask.system)
 
         def replies() -> Iterator[int]:
-            nonlocal lost
             for ask, answer in work(serve, (ask for ask, _ in plan() if ask.wanted), workers, limit_s):
                 if isinstance(answer, (WorkerDied, TimeoutError)):
                     answer = failed(ask, str(answer))
                 elif isinstance(answer, Exception):
                     raise answer
                 results.append(answer)
-                lost += sum(row["outcome"] == "failed" for row in answer)
+                counted.update(row["outcome"] for row in answer)
                 yield len(answer)
 
         counts = replies()
-        for count in counts if progress is None else progress(counts, todo):
-            asked += count
-        return Done(asked, lost, there, len(results.corrupt))
+        for _ in counts if progress is None else progress(counts, todo):
+            pass
+    if split == UNANSWERED:
+        write_predictions(out)
+    return Done(counted.total(), counted["failed"], there, len(results.corrupt), counted[NOT_APPLICABLE])
+
+
+def write_predictions(out: Path) -> None:
+    """Write the letters of a run on items without answers, by system in the order of the items' first replies."""
+    letters = {(row["system"], row["sample_id"]): row["read"] for row in read_rows(out)}
+    with atomic_write(out / PREDICTIONS_NAME) as temporary, temporary.open("w", encoding="utf-8") as lines:
+        for (system, sample_id), letter in letters.items():
+            lines.write(json.dumps({"system": system, "sample_id": sample_id, "letter": letter}, ensure_ascii=False) + "\n")
 
 
 def _plan(
@@ -133,7 +150,7 @@ def _plan(
             yield Ask(system, items[0].file_name, place, missing), len(wanted) - len(missing)
 
 
-def _names(system: str, control: str, item: Item, hashed: str) -> dict[str, str]:
+def _names(system: str, control: str, item: Item | UnansweredItem, hashed: str) -> dict[str, str]:
     return {"system": system, "control": control, "sample_id": item.sample_id, "input_hash": hashed}
 
 
@@ -156,16 +173,24 @@ def _describe(out: Path, benchmark: Benchmark, names: Sequence[str], controls: S
     path, sums = out / RUN_NAME, benchmark.folder / CHECKSUMS_NAME
     same = {"split": benchmark.split, "items_sha256": benchmark.digest(), "scorer": SCORER_VERSION}
     before = _before(path)
+    weights = {name: digest for name in names if (digest := systems.weights_digest(name))}
+    known: dict[str, str] = before.get("weights", {})
+    other = [name for name, digest in weights.items() if known.get(name, digest) != digest]
+    if other:
+        raise InputError(f"{out} holds replies of {', '.join(other)} with other weights; give another --out")
     if before and any(before.get(name) != value for name, value in same.items()):
         raise InputError(f"{out} holds results of another benchmark, split or scorer; give another --out, or the same --data and --split")
     given = ["--controls", *filter(None, controls)] * (len(controls) > 1) + ["--limit", str(limit)] * (limit is not None)
     command = shlex.join(["twnm", "bench", "run", *names, "--data", str(benchmark.folder), "--split", benchmark.split, "--out", str(out), *given])
     row = same | {
         "data": str(benchmark.folder),
+        "audio": benchmark.kind,
         "data_sha256": sha256_file(sums) if sums.is_file() else None,
         "systems": list(dict.fromkeys([*before.get("systems", []), *names])),
         "controls": list(dict.fromkeys([*before.get("controls", []), *filter(None, controls)])),
         "commands": list(dict.fromkeys([*before.get("commands", []), command])),
+        "weights": known | weights,
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "versions": {"twnm": twnm.__version__, "python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
     }
     out.mkdir(parents=True, exist_ok=True)

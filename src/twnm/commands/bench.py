@@ -65,7 +65,7 @@ def bench_run(
     *systems: str,
     data: Path,
     out: Path | None = None,
-    split: Literal["val", "test"] = "test",
+    split: Literal["val", "test", "val-open", "test-open", "unanswered"] = "test",
     controls: Options = (),
     limit: int | None = None,
     workers: int = 1,
@@ -83,7 +83,7 @@ def bench_run(
     out
         The run folder, for results.jsonl; ./bench-SPLIT if absent.
     split
-        val or test.
+        val or test; val-open or test-open for questions without options; unanswered for the questions of an import whose answers are kept back: their letters go to RUN/predictions.jsonl.
     controls
         Also asked so: question-only, w-only, shuffled, wrong-clip, options-rotated, noise-floor.
     limit
@@ -93,7 +93,8 @@ def bench_run(
     json
         Print one JSON object on one line and nothing else.
     """
-    from twnm.bench.run import run
+    from twnm.bench.data import UNANSWERED
+    from twnm.bench.run import PREDICTIONS_NAME, run
     from twnm.bench.summary import RunSummary
 
     check_counts(workers=workers, limit=1 if limit is None else limit)
@@ -103,6 +104,10 @@ def bench_run(
     with contextlib.redirect_stdout(sys.stderr):
         done = run(systems, data, folder, split, controls, workers, limit, _Bar("asking", "replies"))
     notes().print(f"{done}, in {time.monotonic() - started_s:.0f} s; results in {folder}", soft_wrap=True)
+    if split == UNANSWERED:
+        path = str(folder / PREDICTIONS_NAME)
+        print_json({"predictions": path}) if json else print(path)
+        return
     summary = RunSummary(folder)
     if json:
         print_json(summary.to_json())
@@ -111,7 +116,7 @@ def bench_run(
 
 
 @bench_app.command(name="report")
-def bench_report(run: Path, *, out: Annotated[Path | None, Parameter()] = None) -> None:
+def bench_report(run: Path, *, out: Annotated[Path | None, Parameter()] = None, small: Flag = False) -> None:
     """Write the report of a run: one HTML file that opens offline.
 
     Parameters
@@ -120,12 +125,14 @@ def bench_report(run: Path, *, out: Annotated[Path | None, Parameter()] = None) 
         A folder that `twnm bench run` wrote.
     out
         The file to write; RUN/report.html if absent.
+    small
+        Leave out the players, which are most of the file.
     """
     from twnm.bench.report import write_report
 
     path = run / "report.html" if out is None else out
     with working("writing the report"):
-        write_report(run, path)
+        write_report(run, path, small)
     print(path)
 
 

@@ -7,11 +7,11 @@ The names are those in the organisers' description and code (github.com/rmsaqach
 files themselves are given out on request only and were not at hand. A record has two questions: what is heard (stage 1), and one of six kinds (stage 2).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 from twnm.audio import read_foa
 from twnm.corpora.shared import Clip, Corpus, Split, UnansweredItem, audio_below, audio_name, check_audio, check_folder, make_item, read_json, safe_name
@@ -29,6 +29,7 @@ KINDS: Final[Mapping[int, tuple[str, Level, Family]]] = {
     6: ("rms_aqa_action_prediction", "L3", "mixed"),
 }
 """The six kinds of stage 2 by `category_id`; level and family are ours."""
+_TASKS: Final = frozenset({STAGE_1, *(task for task, _, _ in KINDS.values())})
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,41 @@ def _kind(where: str, pair: dict[str, Any]) -> tuple[str, Level, Family]:
     return KINDS[int(number)]
 
 
-def two_stage_accuracy(items: Iterable[Item], right: Mapping[str, bool]) -> dict[str, TwoStage]:
+@runtime_checkable
+class Staged(Protocol):
+    """An item, or a row of results about one."""
+
+    @property
+    def sample_id(self) -> str: ...
+    @property
+    def scene_id(self) -> str: ...
+    @property
+    def task(self) -> str: ...
+
+
+def records_of(items: Iterable[Staged], right: Mapping[str, bool]) -> dict[str, list[tuple[str, bool, bool]]]:
+    """The records of which both stages are there: each with whether stage 1 and stage 2 are right; all of them ("all"), and by the task of stage 2.
+
+    `right` says it by `sample_id`; what is missing there counts as wrong.
+    """
+    groups: dict[str, list[tuple[str, bool, bool]]] = {}
+    for name, stages in _stages(items).items():
+        if len(stages) == 2:
+            one, two = stages["stage_1"], stages["stage_2"]
+            for group in ("all", two.task):
+                groups.setdefault(group, []).append((name, right.get(one.sample_id, False), right.get(two.sample_id, False)))
+    return groups
+
+
+def _stages(items: Iterable[Staged]) -> dict[str, dict[str, Staged]]:
+    records: dict[str, dict[str, Staged]] = {}
+    for item in items:
+        if item.task in _TASKS:
+            records.setdefault(item.scene_id, {})["stage_1" if item.task == STAGE_1 else "stage_2"] = item
+    return records
+
+
+def two_stage_accuracy(items: Sequence[Item], right: Mapping[str, bool]) -> dict[str, TwoStage]:
     """The corpus' own accuracies: of all records ("all"), and of those of each kind of stage 2.
 
     Args:
@@ -133,19 +168,11 @@ def two_stage_accuracy(items: Iterable[Item], right: Mapping[str, bool]) -> dict
     Raises:
         InputError: an item whose record has not both stages.
     """
-    records: dict[str, dict[str, Item]] = {}
-    for item in items:
-        records.setdefault(item.scene_id, {})["stage_1" if item.task == STAGE_1 else "stage_2"] = item
-    groups: dict[str, list[tuple[bool, bool]]] = {}
-    for name, stages in records.items():
+    for name, stages in _stages(items).items():
         if len(stages) != 2:
             raise InputError(f"the record {name} has only {next(iter(stages))}; give the items of whole records")
-        both = right.get(stages["stage_1"].sample_id, False), right.get(stages["stage_2"].sample_id, False)
-        for group in ("all", stages["stage_2"].task):
-            groups.setdefault(group, []).append(both)
-    return {
-        group: TwoStage(
-            len(pairs), *(sum(hits) / len(pairs) for hits in ([one for one, _ in pairs], [two for _, two in pairs], [one and two for one, two in pairs]))
-        )
-        for group, pairs in groups.items()
-    }
+    shares = {}
+    for group, records in records_of(items, right).items():
+        hits = ([one for _, one, _ in records], [two for _, _, two in records], [one and two for _, one, two in records])
+        shares[group] = TwoStage(len(records), *(sum(part) / len(records) for part in hits))
+    return shares

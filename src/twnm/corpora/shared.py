@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, ClassVar, Final, Literal, get_args
 
 import numpy as np
 import soundfile
@@ -29,11 +29,12 @@ from twnm.errors import InputError
 from twnm.files import CHECKSUMS_NAME, atomic_write, write_checksums
 from twnm.questions.answer import LETTERS
 from twnm.questions.ask import TASKS
-from twnm.questions.schema import Family, Item, Level
+from twnm.questions.schema import Family, Form, Item, Level
 from twnm.scene import Scene
 
 FORMAT: Final = "twnm-import-1"
 REPORT_NAME: Final = "import.json"
+UNANSWERED_NAME: Final = "unanswered.jsonl"
 Split = Literal["train", "val", "test"]
 SPLITS: Final[tuple[Split, ...]] = get_args(Split)
 CHANNELS: Final = {"foa": 4, "binaural": 2}
@@ -48,10 +49,13 @@ _MIXED: Final = re.compile(r"bind|compound|abduc|counterfactual|remov|plan|actio
 class UnansweredItem(BaseModel):
     """A multiple-choice question whose answer the corpus keeps back: it can be put to a system, and its reply submitted, but not scored here.
 
-    The fields are those of an Item.
+    The fields are those of an Item of multiple choice that has no twin.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    form: ClassVar[Form] = "choice"
+    transform: ClassVar[str] = ""
+    twin: ClassVar[str | None] = None
 
     sample_id: str
     scene_id: str
@@ -207,7 +211,7 @@ def write_corpus(
     for split in SPLITS:
         rows = [item.to_row() for clip in corpus.clips if clip.split == split for item in clip.items if isinstance(item, Item)]
         _write_lines(out / f"items-{split}.jsonl", rows)
-    _write_lines(out / "unanswered.jsonl", [item.model_dump(mode="json") for item in corpus.unanswered])
+    _write_lines(out / UNANSWERED_NAME, [item.model_dump(mode="json") for item in corpus.unanswered])
     _write_lines(out / "scenes.jsonl", scenes)
     report = {"format": FORMAT, "request": request, "audio": corpus.kind} | _counts(corpus) | corpus.notes
     _write_json(out / REPORT_NAME, report)

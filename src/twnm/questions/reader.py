@@ -95,7 +95,11 @@ class TextReader:
 
     def answer(self, item: Item) -> str:
         """The letter of the option that it finds most probable; of those within rounding the first, so that every machine gives the same."""
-        return item.letters[int(_Texts.of([item]).probabilities(self.weights).round(4).argmax())]
+        return item.letters[int(self.chances(item).round(4).argmax())]
+
+    def chances(self, item: Item) -> Float[np.ndarray, " options"]:
+        """The probability that it gives to each option."""
+        return _Texts.of([item]).probabilities(self.weights)
 
 
 def _fit(texts: _Texts, penalty: float) -> Float[np.ndarray, " features"]:

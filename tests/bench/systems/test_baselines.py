@@ -98,3 +98,13 @@ def test_open_questions_get_no_answer_from_those_without_ears(name, data):
     fields = item(0, "dog").model_dump() | {"options": (), "answer_letter": None, "form": "open", "tolerance": "text"}
     one = Item(**fields)
     assert score(one, asked(name, data, one)).outcome == "wrong"
+
+
+def test_the_confidence_is_the_probability_that_each_gives_to_its_answer(data):
+    far = Question.of(item(999, "cow", ("dog", "pig", "cow", "hen"), "Which sound is far?"))
+    guessed, counted, reading = (load(name, data).answer(NOTHING, [far])[0] for name in ("random", "majority", "question-only"))
+    assert guessed.confidence == 0.25
+    assert counted.text == "A" and 0.4 < counted.confidence < 0.8  # dogs were right in two of three
+    assert reading.text == "C" and reading.confidence > 0.8  # far things were always cows
+    question = Question("x", "How far?", (), "open")
+    assert [load(name, data).answer(NOTHING, [question])[0].confidence for name in ("random", "majority", "question-only")] == [None] * 3

@@ -62,6 +62,29 @@ def test_without_audio_it_hears_silence() -> None:
     assert parse_output(reply.text).answer in CHOICE.options
 
 
+def test_the_confidence_is_the_share_of_the_best_option() -> None:
+    assert ours.share_of_best([np.log(0.2), np.log(0.1), np.log(0.1)]) == pytest.approx(0.5)
+    assert ours.share_of_best([]) is None
+    (closed, free) = ours.Ours("twnm", tiny_twnm()).answer(Recording(noise()), [CHOICE, OPEN])
+    assert 1 / 3 <= closed.confidence <= 1 and free.confidence is None
+
+
+def test_two_channels_are_heard_in_the_middle_or_as_two_waves(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = np.stack([noise()[0], 0.5 * noise()[0]])
+    heard = {}
+    for name in ours.VIEWS:
+        system = ours.Ours(name, tiny_twnm())
+        if system.two_channels:
+            listen = system.model.listen
+            monkeypatch.setattr(system.model, "listen", lambda audio, name=name, listen=listen: heard.setdefault(name, audio.numpy()) is None or listen(audio))
+            system.answer(Recording(None, pair=pair, kind="binaural"), [CHOICE])
+    assert set(heard) == {"twnm-mono", "twnm-stereo"}
+    np.testing.assert_allclose(heard["twnm-mono"][0], pair.mean(axis=0), atol=1e-6)
+    assert not heard["twnm-mono"][1:].any()
+    azimuth, _, _ = intensity_direction(heard["twnm-stereo"])
+    assert azimuth > 15  # louder at the left
+
+
 @pytest.mark.parametrize("name", ["theirs", "twnm:", "twnm-mono-stereo"])
 def test_another_name_is_refused(name: str) -> None:
     with pytest.raises(InputError, match="unknown system"):

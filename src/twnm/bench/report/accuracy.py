@@ -79,7 +79,7 @@ def pair_guess(pairs: Pairs) -> float:
 
 @dataclass(frozen=True)
 class Summary:
-    """The first table's line about a system: named estimates, `chance` for the same columns, and how many replies failed."""
+    """The first table's line about a system: named estimates, `chance` for the same columns, how many replies failed or were not applicable (to items)."""
 
     system: str
     labels: Sequence[Mapping[str, str]]
@@ -89,9 +89,10 @@ class Summary:
     unparseable: float
     failed: int
     count: int
+    not_applicable: int = 0
 
 
-def summarise(system: str, labels: Sequence[Mapping[str, str]], rows: Rows, renderers: Sequence[str] = ()) -> Summary:
+def summarise(system: str, labels: Sequence[Mapping[str, str]], rows: Rows, renderers: Sequence[str] = (), not_applicable: int = 0) -> Summary:
     """Summarise a system's rows; accuracies by level, of the spatial family, of pairs, grounded, and of each renderer ("renderer NAME")."""
     first = asked_first(rows)
     groups = {"overall": first} | {level: [row for row in first if row.level == level] for level in LEVELS}
@@ -99,11 +100,11 @@ def summarise(system: str, labels: Sequence[Mapping[str, str]], rows: Rows, rend
     groups |= {f"renderer {name}": [row for row in first if row.renderer == name] for name in renderers}
     pairs = pair_up(rows)
     figures = {name: estimate(group) for name, group in groups.items()}
-    figures |= {"pair": pair_estimate(pairs), "grounded": estimate(first, lambda row: row.grounded)}
+    figures |= {"pair": pair_estimate(pairs), "grounded": estimate_of([(row.scene_id, float(row.grounded)) for row in first if row.grounded is not None])}
     chance = {name: mean_chance(group) for name, group in groups.items()} | {"pair": pair_guess(pairs)}
     unparseable = sum(row.outcome == "unparseable" for row in first) / len(first) if first else float("nan")
     failed = sum(row.outcome == "failed" for row in rows)
-    return Summary(system, labels, figures, chance, any(row.gives_evidence for row in rows), unparseable, failed, len(first))
+    return Summary(system, labels, figures, chance, any(row.gives_evidence for row in rows), unparseable, failed, len(first), not_applicable)
 
 
 @dataclass(frozen=True)

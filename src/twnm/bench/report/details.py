@@ -7,13 +7,14 @@ from typing import Final
 
 import numpy as np
 
-from twnm.bench.report.accuracy import Estimate, Rows, asked_first, pair_estimate, pair_guess, pair_up
+from twnm.bench.report.accuracy import SEED, Estimate, Rows, asked_first, estimate, pair_estimate, pair_guess, pair_up
 from twnm.bench.report.rows import Row
 from twnm.questions.evidence import SECTORS, sector8
 from twnm.questions.schema import Item
 
 AZIMUTH_TASK: Final = "l1_estimate_azimuth"
 _BINS = 10
+_DRAWS, _LUCKY = 1000, 200  # bootstrap samples; draws of a system that is as right as it is sure
 
 
 @dataclass(frozen=True)
@@ -96,25 +97,43 @@ def _sector(row: Row, item: Item) -> int:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Confidence against accuracy in ten bins: (mean confidence, share right, how many); `error` is the mean distance of the two, weighted by how many."""
+    """Confidence against accuracy in ten bins: (mean confidence, share right, how many).
+
+    `error` is the mean distance of the two, weighted by how many, with its interval by scene; `luck` is what it would be on average if every answer
+    were right with just the confidence given: an error of finitely many answers is never 0. `excess` is the mean confidence minus the accuracy.
+    """
 
     system: str
     bins: tuple[tuple[float, float, int], ...]
-    error: float
+    error: Estimate
+    luck: float
+    excess: Estimate
 
 
 def calibrations(by_system: Mapping[str, Rows]) -> list[Calibration]:
     """Of the systems that give a confidence (expected calibration error: Guo et al., ICML 2017)."""
-    found = []
-    for system, rows in by_system.items():
-        sure = [(row.confidence, row.right) for row in asked_first(rows) if row.confidence is not None and 0 <= row.confidence <= 1]
-        if not sure:
-            continue
-        confidence, right = np.array(sure, float).T
-        place = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-        bins = [(float(confidence[place == one].mean()), float(right[place == one].mean()), int((place == one).sum())) for one in np.unique(place)]
-        found.append(Calibration(system, tuple(bins), sum(abs(said - true) * count for said, true, count in bins) / len(sure)))
-    return found
+    return [_calibration(system, sure) for system, rows in by_system.items() if (sure := [row for row in asked_first(rows) if row.confidence is not None])]
+
+
+def _calibration(system: str, sure: Rows) -> Calibration:
+    confidence, right = np.array([(row.confidence, row.right) for row in sure], float).T
+    place = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    _, scene = np.unique([row.scene_id for row in sure], return_inverse=True)
+    rng = np.random.default_rng(SEED)
+    scenes = int(scene.max()) + 1
+    gaps = np.zeros((scenes, _BINS))
+    np.add.at(gaps, (scene, place), confidence - right)
+    counts = np.bincount(scene)
+    errors = []
+    for _ in range(_DRAWS):
+        drawn = rng.multinomial(scenes, np.full(scenes, 1 / scenes))
+        errors.append(np.abs(drawn @ gaps).sum() / (drawn @ counts))
+    low, high = np.quantile(errors, [0.025, 0.975])
+    guessed = [(rng.random(len(sure)) < confidence) - confidence for _ in range(_LUCKY)]
+    luck = float(np.mean([np.abs(np.bincount(place, gap)).sum() / len(sure) for gap in guessed]))
+    bins = tuple((float(confidence[place == one].mean()), float(right[place == one].mean()), int((place == one).sum())) for one in np.unique(place))
+    error = Estimate(float(np.abs(gaps.sum(axis=0)).sum() / len(sure)), float(low), float(high), len(sure))
+    return Calibration(system, bins, error, luck, estimate(sure, lambda row: float(row.confidence or 0.0) - row.right))
 
 
 @dataclass(frozen=True)

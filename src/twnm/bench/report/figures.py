@@ -70,8 +70,15 @@ def calibration_map(it: Calibration) -> Markup:
         for said, true, count in it.bins
     )
     frame = '<path class="track" d="M30 10V210H230"/><path class="zero" d="M30 210L230 10"/>'
-    names = '<text x="130" y="234" text-anchor="middle">confidence</text><text transform="translate(16 110) rotate(-90)" text-anchor="middle">right</text>'
-    label = f"{escape(it.system)}: expected calibration error {100 * it.error:.1f} points"
+    names = (
+        '<text x="130" y="238" text-anchor="middle">confidence, %</text><text transform="translate(10 110) rotate(-90)" text-anchor="middle">right, %</text>'
+    )
+    names += "".join(
+        f'<text class="far" x="{30 + 2 * tick}" y="222" text-anchor="middle">{tick}</text>'
+        f'<text class="far" x="26" y="{213 - 2 * tick}" text-anchor="end">{tick}</text>'
+        for tick in (0, 50, 100)
+    )
+    label = f"{escape(it.system)}: expected calibration error {100 * it.error.mean:.1f} points"
     return Markup(f'<svg class="map" viewBox="0 0 245 242" role="img" aria-label="{label}">{frame}{names}{discs}</svg>')
 
 
@@ -111,9 +118,8 @@ def _way(item: Drawn, scale: float) -> str:
 def legend_place(item: Drawn) -> str:
     """An object's direction, distance and time in words."""
     times = f"{item.onset_s:.1f}–{item.onset_s + len(item.azimuths_deg) / _RATE_HZ:.1f} s"
-    return (
-        f"{sector8(item.azimuth_deg)} {item.azimuth_deg:.0f}°, {elevation_word(item.elevation_deg)} {item.elevation_deg:.0f}°, {item.distance_m:.1f} m, {times}"
-    )
+    azimuth, elevation = round(item.azimuth_deg), round(item.elevation_deg)
+    return f"{sector8(item.azimuth_deg)} {azimuth}°, {elevation_word(item.elevation_deg)} {elevation}°, {item.distance_m:.1f} m, {times}"
 
 
 SHORT_SECTORS: Final = ", ".join(f"{short} {name}" for short, name in zip(_SHORT, SECTORS, strict=True))

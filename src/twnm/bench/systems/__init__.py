@@ -4,14 +4,17 @@ A name may carry an argument after a colon: `twnm:FOLDER`, `hf:MODEL`, `openai:U
 without arguments that gives an object as `base.System` describes it.
 """
 
+import hashlib
 import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal, cast
 
+import twnm
 from twnm.bench.systems.base import System
 from twnm.errors import InputError
+from twnm.files import sha256_file
 
 # By name: the module, and what its `load` takes: nothing, the benchmark's folder, what stands after the colon, or the whole name.
 _SYSTEMS: Mapping[str, tuple[str, Literal["nothing", "data", "argument", "name"]]] = MappingProxyType(
@@ -42,6 +45,16 @@ def check_name(name: str) -> None:
         raise InputError(f"the system {kind} takes nothing after a colon, but {argument!r} is given")
     if not argument and takes == "argument":
         raise InputError(f"the system {kind} needs something after a colon: hf:MODEL, openai:URL#MODEL or python:MODULE:FUNCTION")
+
+
+def weights_digest(name: str) -> str:
+    """SHA-256 over the weights of our own model, shipped or in a folder, that a system uses; empty for any other system."""
+    kind, _, argument = name.partition(":")
+    if kind != "cascade" and (kind not in _SYSTEMS or _SYSTEMS[kind][0] != "ours"):
+        return ""
+    folder = Path(argument) if argument else Path(twnm.__file__).parent / "weights"
+    digests = "".join(sha256_file(path) for path in sorted(folder.glob("*.safetensors")))
+    return hashlib.sha256(digests.encode()).hexdigest() if digests else ""
 
 
 def load(name: str, data: Path) -> System:

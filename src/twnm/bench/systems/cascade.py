@@ -17,8 +17,8 @@ from twnm.bench.costs import Sounding
 from twnm.bench.symbolic import Estimate
 from twnm.bench.systems.base import Labels, Question, Recording, Reply
 from twnm.bench.systems.told import hear_and_tell
-from twnm.model.features import spatial_features
-from twnm.model.hear import EXISTS_ABOVE, HeardObject, HeardRoom, cut_windows, later, link, read_objects, read_room
+from twnm.model.hear import EXISTS_ABOVE, HeardObject, HeardRoom, hear_clips, read_objects, read_room
+from twnm.model.link import cut_windows, later, link
 from twnm.model.semantic import SemanticEncoder, default_semantic
 from twnm.model.slots import SlotEncoder, SlotOutput
 from twnm.model.twnm import SHIPPED, load_encoder
@@ -57,7 +57,7 @@ class Cascade:
         found: list[HeardObject] = []
         rooms: list[HeardRoom] = []
         for start_s, audio in cut_windows(torch.from_numpy(foa)):
-            output = self.encoder(spatial_features(audio[None]), self.semantic(audio[None]))
+            output, _ = hear_clips(self.encoder, self.semantic, audio[None])
             found += [later(slot, start_s, duration_s) for slot in self._slots(output)]
             rooms.append(read_room(output, 0))
         kept = link([it for it in found if it.onset_s < duration_s])
@@ -91,7 +91,7 @@ class Cascade:
 
 def _only(output: SlotOutput, row: int) -> SlotOutput:
     """The output of one slot alone."""
-    per_slot = ("existence", "label", "activity", "direction", "log_distance", "log_spread", "embedding", "attention")
+    per_slot = ("existence", "label", "activity", "direction", "log_distance", "log_distances", "log_spread", "moves", "embedding", "evidence", "attention")
     return SlotOutput(**{name: value[:, row : row + 1] if name in per_slot else value for name, value in vars(output).items()})
 
 

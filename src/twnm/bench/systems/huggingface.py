@@ -2,7 +2,7 @@
 
 Any model that takes audio and chat messages and writes text, by the model and processor classes of transformers itself: Qwen2-Audio, Qwen2.5-Omni and
 Qwen3-Omni (their thinkers: the half that writes text), Audio Flamingo 3, Voxtral, ... Code from the hub is never run. Such models take one channel, so
-the recording is mixed down to mono (channel W) at the model's own rate. Answers are greedy, one question at a time.
+the recording is mixed down to mono (channel W; of two channels the mean) at the model's own rate. Answers are greedy, one question at a time.
 
 Tested with small random models of the real classes; not tested: the published weights, and GPUs.
 """
@@ -40,11 +40,12 @@ class HuggingFace:
             raise InputError(f"{name}: its processor takes no audio; give an audio language model")
         self.name, self._model, self._processor = name, model.eval(), processor
         self.rate_hz = int(processor.feature_extractor.sampling_rate)
+        self.two_channels = True
         self.labels = Labels("mono", "other data", "text", f"{SPATIAL_ACCESS['mono']} at {self.rate_hz} Hz")
 
     def answer(self, recording: Recording, questions: Sequence[Question]) -> list[Reply]:
         """One reply per question, in the model's own words; without a recording the question alone is asked."""
-        mono = None if recording.foa is None else render_audio(recording.foa, "mono", self.rate_hz)[0]
+        mono = None if recording.audio is None else render_audio(recording.audio, "mono", self.rate_hz)[0]
         return [self._reply(question, mono) for question in questions]
 
     def _reply(self, question: Question, mono: Float32[np.ndarray, " samples"] | None) -> Reply:

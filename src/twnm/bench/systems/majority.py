@@ -33,13 +33,13 @@ class Majority:
                 self._offered.update((task, option) for option in item.options)
 
     def answer(self, recording: Recording, questions: Sequence[Question]) -> list[Reply]:
-        """The letter of the text that was right most often; the commonest answer to an open question is not known."""
-        return [Reply(self._letter(question) if question.options else "I do not know.") for question in questions]
+        """The letter of the text that was right most often, its share as the confidence; the commonest answer to an open question is not known."""
+        return [self._reply(question) if question.options else Reply("I do not know.") for question in questions]
 
-    def _letter(self, question: Question) -> str:
+    def _reply(self, question: Question) -> Reply:
         task = task_of(question)
         shares = [(self._right[task, it] + _PRIOR[0]) / (self._offered[task, it] + _PRIOR[1]) for it in question.options]
-        return LETTERS[shares.index(max(shares))]
+        return Reply(LETTERS[shares.index(max(shares))], confidence=max(shares) / sum(shares))
 
 
 def load(data: Path) -> Majority:

@@ -1,7 +1,7 @@
 """`openai:URL#MODEL`: a model behind an OpenAI-compatible endpoint (chat completions with `input_audio`): OpenAI, vLLM, llama.cpp, `twnm serve`, ...
 
     openai:https://api.openai.com/v1#gpt-audio                       mono, the default
-    openai:http://localhost:8000/v1?audio=binaural#some-model        two ears
+    openai:http://localhost:8000/v1?audio=binaural#some-model        two ears; or stereo
     openai:http://localhost:8000/v1?audio=foa&timeout_s=30#twnm      four channels
 
 The recording goes as 16-bit WAV of 24 kHz in base64. The key is read from OPENAI_API_KEY and is sent only over https or to this machine; no redirect is
@@ -26,7 +26,7 @@ from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from twnm.audio import SAMPLE_RATE_HZ
-from twnm.bench.prompts import AUDIO_FORMS, SPATIAL_ACCESS, AudioForm, wav_bytes, write_prompt
+from twnm.bench.prompts import AUDIO_FORMS, SPATIAL_ACCESS, AudioForm, form_given, wav_bytes, write_prompt
 from twnm.bench.systems.base import Labels, Question, Recording, Reply
 from twnm.errors import InputError
 
@@ -99,19 +99,19 @@ class OpenAIEndpoint:
         self.name, self._endpoint, self._wait = name, endpoint, wait
         self._key = key if endpoint.secure or endpoint.host in _LOCAL else ""
         self._failed_in_row = 0
+        self.two_channels = endpoint.audio != "foa"
         self.labels = Labels(endpoint.audio, "other data", "text", SPATIAL_ACCESS[endpoint.audio])
 
     def answer(self, recording: Recording, questions: Sequence[Question]) -> list[Reply]:
         """One reply per question, each asked on its own; one without an answer has its `error`. Raises EndpointError if no question was answered."""
-        form = self._endpoint.audio
-        wav = None if recording.foa is None else base64.b64encode(wav_bytes(recording.foa, form, SAMPLE_RATE_HZ)).decode()
-        replies = [self._reply(question, wav) for question in questions]
+        form = form_given(recording, self._endpoint.audio)
+        wav = None if form is None or recording.audio is None else base64.b64encode(wav_bytes(recording.audio, form, SAMPLE_RATE_HZ)).decode()
+        replies = [self._reply(write_prompt(question.question, question.options, form), wav) for question in questions]
         if replies and all(reply.error for reply in replies):
             raise EndpointError(replies[0].error)
         return replies
 
-    def _reply(self, question: Question, wav: str | None) -> Reply:
-        prompt = write_prompt(question.question, question.options, None if wav is None else self._endpoint.audio)
+    def _reply(self, prompt: str, wav: str | None) -> Reply:
         began = time.perf_counter()
         try:
             text, tokens = read_completion(self._exchange(request_body(self._endpoint.model, prompt, wav)))

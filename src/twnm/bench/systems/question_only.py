@@ -27,12 +27,13 @@ class QuestionOnly:
         self._readers = readers
 
     def answer(self, recording: Recording, questions: Sequence[Question]) -> list[Reply]:
-        """The letter of the option that its task's reader finds most probable; an open question gets no answer."""
-        return [Reply(self._letter(question) if question.options else "I do not know.") for question in questions]
+        """The letter of the option that its task's reader finds most probable, with that probability; an open question gets no answer."""
+        return [self._reply(question) if question.options else Reply("I do not know.") for question in questions]
 
-    def _letter(self, question: Question) -> str:
+    def _reply(self, question: Question) -> Reply:
         reader = self._readers.get(task_of(question)) or next(iter(self._readers.values()))
-        return reader.answer(_as_item(question))
+        item = _as_item(question)
+        return Reply(reader.answer(item), confidence=min(1.0, max(reader.chances(item))))
 
 
 def _as_item(question: Question) -> Item:

@@ -15,8 +15,8 @@ class Random:
     labels = Labels("none", "nothing", "letter", "none")
 
     def answer(self, recording: Recording, questions: Sequence[Question]) -> list[Reply]:
-        """A letter drawn from the question's name."""
-        return [Reply(_guess(question)) for question in questions]
+        """A letter drawn from the question's name; the confidence is that of guessing."""
+        return [Reply(_guess(question), confidence=1 / len(question.options) if question.options else None) for question in questions]
 
 
 def _guess(question: Question) -> str:
