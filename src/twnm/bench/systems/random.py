@@ -15,14 +15,15 @@ class Random:
     labels = Labels("none", "nothing", "letter", "none")
 
     def answer(self, recording: Recording, questions: Sequence[Question]) -> list[Reply]:
-        """A letter drawn from the question's name; the confidence is that of guessing."""
+        """A letter drawn from the question's name and words; the confidence is that of guessing."""
         return [Reply(_guess(question), confidence=1 / len(question.options) if question.options else None) for question in questions]
 
 
 def _guess(question: Question) -> str:
     if not question.options:
         return "I do not know."
-    rng = np.random.default_rng(list(hashlib.sha256(question.sample_id.encode()).digest()[:16]))
+    text = "\0".join((question.sample_id, question.question, *question.options))
+    rng = np.random.default_rng(list(hashlib.sha256(text.encode()).digest()[:16]))
     return "ABCDEFGH"[int(rng.integers(len(question.options)))]
 
 
