@@ -165,11 +165,15 @@ def test_an_argument_of_ask_that_cannot_be_used_exits_2_before_the_model_is_load
         ("train encoder --recipe huge --out {new}", "huge"),
         ("train encoder --recipe tiny --steps 0 --out {new}", "--steps 0"),
         ("train encoder --recipe tiny --out {file}/x", "cannot write"),
+        ("train encoder --recipe tiny --without nothing --out {new}", "the loss has no term nothing"),
         ("train instruct --recipe huge --out {new}", "huge"),
         ("train instruct --recipe tiny --encoder {new} --out {new}", "encoder"),
         ("evaluate --scenes 0", "--scenes 0"),
         ("evaluate --recipe outdoors", "outdoors"),
         ("evaluate --model {new}", "new"),
+        ("evaluate encoder --alone -1", "--alone -1"),
+        ("evaluate encoder --renderer gsound", "gsound"),
+        ("evaluate encoder --model {new}", "new"),
         ("evaluation", "evaluation"),
     ],
 )
@@ -190,11 +194,13 @@ def test_scene_json_is_exactly_one_object_of_the_documented_fields(tmp_path: Pat
     path = recording(tmp_path / "a.wav")
     assert main(["scene", str(path), "--json"]) == 0
     row = json.loads(capsys.readouterr().out)
+    dog = {"label": "dog", "confidence": 0.912, "onset_s": 0.4, "offset_s": 0.6, "azimuth_deg": 47.3, "elevation_deg": 6.0, "distance_m": 2.23}
+    assert row.pop("doubts")[0].startswith("Y, Z and X together are 3.0 times as strong as W")  # four channels of independent noise are no sound field
     assert row == {
         "file": str(path),
         "duration_s": 1.0,
-        "objects": [{"label": "dog", "confidence": 0.912, "onset_s": 0.4, "offset_s": 0.6, "azimuth_deg": 47.3, "elevation_deg": 6.0, "distance_m": 2.23}],
-        "room": {"rt60_s": 0.41, "volume_m3": 83.0},
+        "objects": [dog | {"motion": "stands still"}],
+        "room": {"rt60_s": 0.41, "volume_m3": 83.0, "walls": 1.0},
     }
 
 

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 from cyclopts import CycloptsError
 
-from twnm.commands import bench, corpora, evaluate, listen, models, simulate, sounds, train
+from twnm.commands import bench, corpora, evaluate, listen, models, serve, simulate, sounds, train
 from twnm.commands.shared import app
 from twnm.errors import InputError
 from twnm.terminal import quiet
 
-__all__ = ["app", "bench", "corpora", "evaluate", "listen", "main", "models", "simulate", "sounds", "train"]
+__all__ = ["app", "bench", "corpora", "evaluate", "listen", "main", "models", "serve", "simulate", "sounds", "train"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -21,6 +21,7 @@ from twnm.sounds.classes import spoken
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from twnm.model.twnm import HeardScene
 
@@ -91,7 +92,7 @@ def _pairs(truth: list[tuple[float, float]], heard: list[tuple[float, float]]) -
     return {int(row): int(column) for row, column in zip(rows, columns, strict=True)}
 
 
-def plan(axes: "Axes", objects: Sequence[Drawn]) -> None:
+def draw_plan(axes: "Axes", objects: Sequence[Drawn]) -> None:
     """The plan view on axes of 1:1 scale; horizontal distance counts, the elevation stands in the label."""
     reach_m = max([1.0, *(item.distance_m for item in objects)]) * 1.25
     step_m = 1.0 if reach_m <= 5 else 2.0 if reach_m <= 10 else 5.0
@@ -236,7 +237,7 @@ def _source(axes: "Axes", event: Event, path: Float[np.ndarray, "2 times"], colo
     axes.plot(*path[:, -1], marker="o", ms=10, color=colour, mec="white", zorder=4)
 
 
-def directions(azimuth_axes: "Axes", elevation_axes: "Axes", objects: Sequence[Drawn], duration_s: float) -> None:
+def draw_directions(azimuth_axes: "Axes", elevation_axes: "Axes", objects: Sequence[Drawn], duration_s: float) -> None:
     """Azimuth and elevation over time: small points for what was heard, rings for what is true."""
     for item in objects:
         times_s = item.onset_s + (np.arange(len(item.azimuths_deg)) + 0.5) * _FRAME_S
@@ -251,15 +252,34 @@ def directions(azimuth_axes: "Axes", elevation_axes: "Axes", objects: Sequence[D
         axes.spines[["top", "right"]].set_visible(False)
 
 
+def plan(scene: "Scene | HeardScene", truth: Scene | None = None) -> "Figure":
+    """The plan view of a true scene or of what was heard, with the truth beside it if that is given; a notebook shows what this returns."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.6, 5.4), layout="constrained")
+    draw_plan(figure.add_subplot(), _objects_of(scene, truth))
+    return figure
+
+
+def directions(scene: "Scene | HeardScene", truth: Scene | None = None) -> "Figure":
+    """Azimuth and elevation over time of a true scene or of what was heard, with the truth beside it if that is given."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 5.4), layout="constrained")
+    draw_directions(figure.add_subplot(2, 1, 1), figure.add_subplot(2, 1, 2), _objects_of(scene, truth), scene.duration_s)
+    return figure
+
+
+def _objects_of(scene: "Scene | HeardScene", truth: Scene | None) -> list[Drawn]:
+    return drawn_of(truth=scene) if isinstance(scene, Scene) else drawn_of(scene, truth)
+
+
 def save_picture(path: Path | str, heard: "HeardScene | None" = None, truth: Scene | None = None, title: str = "") -> None:
     """Write a PNG (or another format of matplotlib by its suffix) with the plan view and the directions over time.
 
     Raises InputError when there is nothing to draw from, the folder cannot be written or the format is unknown.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure
 
     path = Path(path)
     check_picture_path(path)
@@ -267,15 +287,14 @@ def save_picture(path: Path | str, heard: "HeardScene | None" = None, truth: Sce
     if duration_s <= 0:
         raise InputError("nothing to draw: give what was heard, a true scene, or both")
     objects = drawn_of(heard, truth)
-    figure = pyplot.figure(figsize=(11, 5.4), layout="constrained")
+    figure = Figure(figsize=(11, 5.4), layout="constrained")
     grid = figure.add_gridspec(2, 2, width_ratios=(1.05, 1))
-    plan(figure.add_subplot(grid[:, 0]), objects)
-    directions(figure.add_subplot(grid[0, 1]), figure.add_subplot(grid[1, 1]), objects, duration_s)
+    draw_plan(figure.add_subplot(grid[:, 0]), objects)
+    draw_directions(figure.add_subplot(grid[0, 1]), figure.add_subplot(grid[1, 1]), objects, duration_s)
     shown = "filled: heard, hollow and (in brackets): true" if heard and truth else "heard" if heard else "true scene"
     figure.suptitle(f"{title}   ({shown})" if title else shown, fontsize=10)
     with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=110)
-    pyplot.close(figure)
 
 
 def check_picture_path(path: Path) -> None:

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from twnm.ambisonics import angle_between_deg, unit_vector
-from twnm.model.hear import WINDOW_S
+from twnm.model.hear import WINDOW_S, HeardObject
 from twnm.model.twnm import Answer, HeardScene, as_heard
 from twnm.questions.evidence import Heard, elevation_word, parse_evidence, sector8
 from twnm.sounds.classes import CLASSES
@@ -23,32 +23,43 @@ from twnm.sounds.classes import CLASSES
 DCASE_RATE_HZ = 10
 
 
-def scene_row(file: str, scene: HeardScene) -> dict[str, Any]:
-    """A heard scene as one JSON-ready object: file, duration_s, objects by onset, room."""
-    objects = [
-        {
-            "label": item.label,
-            "confidence": round(item.confidence, 3),
-            "onset_s": round(item.onset_s, 2),
-            "offset_s": round(item.offset_s, 2),
-            "azimuth_deg": round(item.azimuth_deg, 1),
-            "elevation_deg": round(item.elevation_deg, 1),
-            "distance_m": round(item.distance_m, 2),
-        }
-        for item in scene.objects
-    ]
-    room = {"rt60_s": round(scene.room.rt60_s, 2), "volume_m3": round(scene.room.volume_m3, 1)}
-    return {"file": file, "duration_s": round(scene.duration_s, 3), "objects": objects, "room": room}
+def scene_row(file: str, scene: HeardScene, doubts: Sequence[str] = ()) -> dict[str, Any]:
+    """A heard scene as one JSON-ready object: file, duration_s, objects by onset, room, and what is doubtful about the recording."""
+    room = {"rt60_s": round(scene.room.rt60_s, 2), "volume_m3": round(scene.room.volume_m3, 1), "walls": round(scene.room.walls, 3)}
+    objects = [_object_row(item) for item in scene.objects]
+    return {"file": file, "duration_s": round(scene.duration_s, 3), "objects": objects, "room": room, "doubts": list(doubts)}
 
 
-def scene_view(file: str, scene: HeardScene) -> RenderableType:
-    """A heard scene for the terminal: a table of its objects and a line about the room."""
+def _object_row(item: HeardObject) -> dict[str, Any]:
+    row = {
+        "label": item.label,
+        "confidence": round(item.confidence, 3),
+        "onset_s": round(item.onset_s, 2),
+        "offset_s": round(item.offset_s, 2),
+        "azimuth_deg": round(item.azimuth_deg, 1),
+        "elevation_deg": round(item.elevation_deg, 1),
+        "distance_m": round(item.distance_m, 2),
+        "motion": item.motion,
+    }
+    if item.motion == "stands still":
+        return row
+    places = {"begin": 0, "nearest": round((item.nearest_s - item.onset_s) * DCASE_RATE_HZ), "end": -1}
+    return row | {
+        name: {"azimuth_deg": item.azimuths_deg[place], "elevation_deg": item.elevations_deg[place], "distance_m": item.distances_m[place]}
+        for name, place in places.items()
+    }
+
+
+def scene_view(file: str, scene: HeardScene, doubts: Sequence[str] = ()) -> RenderableType:
+    """A heard scene for the terminal: a table of its objects, a line about the room, and what is doubtful."""
     title = f"{Path(file).name}: {len(scene.objects)} sound{'s' if len(scene.objects) != 1 else ''} in {scene.duration_s:.1f} s"
-    table = _table(title, "sure")
+    table = _table(title, "motion", "sure")
     for item in scene.objects:
-        table.add_row(*_cells(as_heard(item)), f"{100 * item.confidence:.0f} %")
+        table.add_row(*_cells(as_heard(item)), item.motion, f"{100 * item.confidence:.0f} %")
     room = f"room: reverberation time about {scene.room.rt60_s:.2f} s, volume about {_two_digits(scene.room.volume_m3)} m³"
-    return Group(table, Text(room))
+    if scene.room.walls < 0.5:
+        room = "no walls are heard: in the open, or very dry"
+    return Group(table, *([Text(room)] if scene.objects else []), *(Text(f"doubtful: {doubt}", style="yellow") for doubt in doubts))
 
 
 def dcase_rows(scene: HeardScene) -> str:
@@ -59,8 +70,9 @@ def dcase_rows(scene: HeardScene) -> str:
     rows = []
     for source, item in enumerate(scene.objects):
         first = round(item.onset_s * DCASE_RATE_HZ)
-        for step, (azimuth, elevation) in enumerate(zip(item.azimuths_deg, item.elevations_deg, strict=True)):
-            rows.append((first + step, CLASSES.index(item.label), source, round(azimuth), round(elevation), round(100 * item.distance_m)))
+        distances_m = item.distances_m or (item.distance_m,) * len(item.azimuths_deg)
+        for step, (azimuth, elevation, distance_m) in enumerate(zip(item.azimuths_deg, item.elevations_deg, distances_m, strict=True)):
+            rows.append((first + step, CLASSES.index(item.label), source, round(azimuth), round(elevation), round(100 * distance_m)))
     return "".join(",".join(map(str, row)) + "\n" for row in sorted(rows))
 
 

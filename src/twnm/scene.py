@@ -348,3 +348,9 @@ class Scene(_Model):
     def audibility_db(self, event: Event) -> float:
         """Level of the event's direct sound over the ambience, dB."""
         return self.received_db(event) - self.ambience.level_db
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows the scene: the plan view and a table of its events."""
+        from twnm.notebook import scene_html
+
+        return scene_html(self)

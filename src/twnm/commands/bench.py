@@ -83,7 +83,8 @@ def bench_run(
     out
         The run folder, for results.jsonl; ./bench-SPLIT if absent.
     split
-        val or test; val-open or test-open for questions without options; unanswered for the questions of an import whose answers are kept back: their letters go to RUN/predictions.jsonl.
+        val or test; val-open or test-open for questions without options; unanswered for the questions of an import whose answers are kept
+        back: their letters go to RUN/predictions.jsonl.
     controls
         Also asked so: question-only, w-only, shuffled, wrong-clip, options-rotated, noise-floor.
     limit
