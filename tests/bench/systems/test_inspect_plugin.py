@@ -242,7 +242,7 @@ def test_our_provider_says_what_it_needs(folder: Path, monkeypatch: pytest.Monke
     ("arguments", "message"),
     [
         ({"split": "train"}, "split='train', audio='foa'; allowed: val or test"),
-        ({"audio": "quad"}, "audio='quad'; allowed: val or test, and mono, binaural, foa or none"),
+        ({"audio": "quad"}, "audio='quad'; allowed: val or test, and mono, binaural, stereo, foa or none"),
         ({"split": "val"}, "items-val.jsonl does not exist"),
     ],
 )
