@@ -1,20 +1,16 @@
-"""Objects read from slots whose outputs are set by hand, and joined over the windows of long recordings."""
+"""Objects read from slots whose outputs are set by hand, how they move, and the two passes of hearing."""
 
-import itertools
 import math
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from tiny_model import CLASSES, slot_output
+from tiny_model import CLASSES, LoudnessSemantic, noise, slot_output, tiny_encoder
 
 from twnm.ambisonics import unit_vector
-from twnm.model.hear import HeardObject, cut_windows, link, read_objects, read_room, windows
-
-WINDOW = 120_000
+from twnm.model.features import spatial_features
+from twnm.model.hear import HeardObject, HeardRoom, hear_clips, mean_room, read_objects, read_room
 
 
 def towards(azimuth_deg: float, elevation_deg: float = 0.0) -> torch.Tensor:
@@ -37,7 +33,7 @@ def test_two_existing_slots_become_two_objects_by_onset() -> None:
     output.direction[0, 4] = towards(-30, 45)
     output.label[0, 1, 1] = 5.0
     output.label[0, 4, 2] = 4.0
-    output.log_distance[0, 1] = math.log(3.0)
+    output.log_distances[0, 1] = math.log(3.0)
     output.log_spread[0, 1] = math.log(0.2)
     speech, bell = read_objects(output, 0, CLASSES)
     assert (speech.label, bell.label) == ("male_speech", "bell")
@@ -80,66 +76,67 @@ def test_silent_slots_are_no_objects() -> None:
 
 
 def test_the_room_is_read_from_its_logarithms() -> None:
-    room = read_room(slot_output(room=torch.tensor([[math.log(0.6), math.log(80.0) - 4.0]])), 0)
-    assert (room.rt60_s, room.volume_m3) == pytest.approx((0.6, 80.0))
+    logs = [math.log(0.9), math.log(0.6), math.log(0.3), math.log(80.0) - 4.0]
+    room = read_room(slot_output(room=torch.tensor([logs]), walls=torch.tensor([math.log(3.0)])), 0)
+    assert (room.low_rt60_s, room.rt60_s, room.high_rt60_s, room.volume_m3, room.walls) == pytest.approx((0.9, 0.6, 0.3, 80.0, 0.75))
 
 
-@given(st.integers(1, 1_500_000))
-def test_windows_cover_every_sample_and_stay_within(samples: int) -> None:
-    spans = windows(samples)
-    assert spans[0][0] == 0
-    assert spans[-1][1] == samples
-    assert all(end - start == min(samples, WINDOW) for start, end in spans)
-    assert all(start < later <= end for (start, end), (later, _) in itertools.pairwise(spans))
-
-
-def test_a_recording_of_exactly_two_windows_is_not_heard_thrice() -> None:
-    assert windows(2 * WINDOW) == [(0, WINDOW), (WINDOW, 2 * WINDOW)]
-
-
-def test_cut_windows_are_the_recording_and_short_ones_are_padded() -> None:
-    audio = torch.randn(4, WINDOW + 24_000)
-    pieces = cut_windows(audio)
-    assert [start for start, _ in pieces] == [0.0, 1.0]
-    torch.testing.assert_close(pieces[1][1], audio[:, 24_000:])
-    ((start_s, padded),) = cut_windows(audio[:, :1000])
-    assert (start_s, padded.shape[1]) == (0.0, WINDOW)
-    assert (padded[:, 1000:] == 0).all()
-
-
-def test_a_sound_that_goes_on_in_the_next_window_is_one_object() -> None:
-    (joined,) = link([heard(onset_s=4.0, offset_s=5.0, azimuth_deg=10.0), heard(onset_s=5.2, offset_s=8.2, azimuth_deg=20.0, distance_m=4.0)])
-    assert (joined.onset_s, joined.offset_s) == (4.0, 8.2)
-    assert joined.azimuth_deg == pytest.approx(17.5, abs=0.1)  # weighted by time, 1 s to 3 s
-    assert joined.distance_m == pytest.approx(2**0.25 * 4**0.75)
-    assert joined.azimuths_deg == (10.0,) * 12 + (20.0,) * 30
-    assert len(joined.elevations_deg) == len(joined.azimuths_deg)
-
-
-def test_where_windows_overlap_nothing_is_counted_twice() -> None:
-    (joined,) = link([heard(onset_s=3.0, offset_s=5.0, azimuth_deg=10.0), heard(onset_s=4.0, offset_s=6.0, azimuth_deg=12.0)])
-    assert (joined.onset_s, joined.offset_s) == (3.0, 6.0)
-    assert joined.azimuths_deg == (10.0,) * 20 + (12.0,) * 10
-
-
-def test_three_windows_of_one_sound_are_one_object() -> None:
-    assert len(link([heard(onset_s=5.0 * number, offset_s=5.0 * number + 5.0) for number in range(3)])) == 1
+def test_the_room_of_several_windows_is_their_geometric_mean() -> None:
+    room = mean_room([HeardRoom(0.2, 10.0, 1.0, 0.4, 0.1), HeardRoom(0.8, 1000.0, 0.5, 0.4, 0.4)])
+    assert (room.rt60_s, room.volume_m3, room.walls, room.low_rt60_s, room.high_rt60_s) == pytest.approx((0.4, 100.0, 0.75, 0.4, 0.2))
 
 
 @pytest.mark.parametrize(
-    "later",
+    ("distances_m", "motion"),
     [
-        heard(label="bell", onset_s=5.0, offset_s=6.0),
-        heard(onset_s=5.0, offset_s=6.0, azimuth_deg=40.0),
-        heard(onset_s=6.0, offset_s=7.0),
+        (np.linspace(4, 1, 20), "comes closer"),
+        (np.linspace(1, 4, 20), "moves away"),
+        (np.abs(np.linspace(-3, 3, 21)) + 1, "passes by"),
+        (np.full(20, 2.0), "moves across"),
+        (np.full(3, 2.0), "stands still"),
     ],
-    ids=["another label", "another direction", "too long after"],
+    ids=["closer", "away", "past", "across", "too short to tell"],
 )
-def test_different_sounds_stay_apart(later: HeardObject) -> None:
-    assert link([heard(onset_s=4.0, offset_s=5.0), later]) == [heard(onset_s=4.0, offset_s=5.0), later]
+def test_a_motion_has_the_word_of_its_distances(distances_m: np.ndarray, motion: str) -> None:
+    assert heard(distances_m=tuple(distances_m.tolist()), moves=0.9).motion == motion
+    assert heard(distances_m=tuple(distances_m.tolist()), moves=0.4).motion == "stands still"
 
 
-def test_a_moving_sound_is_joined_where_its_ends_meet() -> None:
-    moving = tuple(np.linspace(0, 80, 50).tolist())
-    (joined,) = link([heard(offset_s=5.0, azimuth_deg=40.0, azimuths_deg=moving), heard(onset_s=5.0, offset_s=6.0, azimuth_deg=85.0)])
-    assert joined.offset_s == 6.0
+def test_the_nearest_moment_is_that_of_the_smallest_distance() -> None:
+    assert heard(onset_s=2.0, distances_m=(3.0, 2.0, 1.0, 2.0)).nearest_s == pytest.approx(2.2)
+    assert heard(onset_s=2.0).nearest_s == 2.0
+
+
+def test_the_turn_of_an_object_is_the_angle_from_its_first_to_its_last_direction() -> None:
+    assert heard(azimuths_deg=(170.0, 180.0, -170.0), elevations_deg=(0.0,) * 3).turned_deg == pytest.approx(20.0)
+
+
+def test_only_existing_slots_are_named_again_and_from_their_own_beams() -> None:
+    encoder = tiny_encoder()
+    with torch.no_grad():
+        encoder.existence.bias.fill_(0.0)
+        encoder.existence.weight.mul_(5.0)
+    audio = torch.from_numpy(noise(seed=3))[None]
+    first = encoder(spatial_features(audio), LoudnessSemantic()(audio))
+    output, semantic = hear_clips(encoder, LoudnessSemantic(), audio)
+    exists = output.existence > 0
+    assert exists.any() and not exists.all()
+    changed = (output.label - first.label).abs().amax(dim=-1) > 1e-6
+    assert (changed == exists).all()
+    torch.testing.assert_close(semantic, LoudnessSemantic()(audio))
+    torch.testing.assert_close(output.direction, first.direction)
+
+
+def test_a_clip_is_heard_alike_alone_and_beside_others() -> None:
+    encoder = tiny_encoder()
+    audio = torch.from_numpy(np.stack([noise(seed=seed, gain=0.1 * (seed + 1)) for seed in range(3)]))
+    together, alone = hear_clips(encoder, LoudnessSemantic(), audio)[0], hear_clips(encoder, LoudnessSemantic(), audio[1:2])[0]
+    torch.testing.assert_close(together.label[1:2], alone.label, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("gain", [0.0, 1e-6])
+def test_silence_has_no_objects_even_for_slots_that_always_exist(gain: float) -> None:
+    audio = torch.from_numpy(np.stack([noise(gain=gain), noise(gain=0.1)]))
+    output, _ = hear_clips(tiny_encoder(), LoudnessSemantic(), audio)
+    assert read_objects(output, 0, CLASSES) == []
+    assert read_objects(output, 1, CLASSES) != []

@@ -35,8 +35,8 @@ def semantic_of(network: Recorder) -> YamNetSemantic:
     return semantic
 
 
-@pytest.mark.parametrize(("seconds", "patches"), [(5.0, 10), (1.0, 2), (0.3, 1), (0.6, 2)])
-def test_there_are_two_vectors_per_second(network: Recorder, seconds: float, patches: int) -> None:
+@pytest.mark.parametrize(("seconds", "patches"), [(5.0, 5), (1.0, 1), (0.3, 1), (1.2, 2)])
+def test_there_is_one_vector_per_second(network: Recorder, seconds: float, patches: int) -> None:
     audio = torch.randn(2, 4, round(24_000 * seconds))
     assert semantic_of(network)(audio).shape == (2, patches, 8)
 
@@ -46,14 +46,14 @@ def test_only_w_is_heard_and_its_level_does_not_matter(network: Recorder) -> Non
     first = semantic_of(network)(audio)
     louder = audio * torch.tensor([0.01, 5.0, 0.0, 1.0])[None, :, None]
     torch.testing.assert_close(semantic_of(network)(louder), first, rtol=1e-4, atol=1e-7)
-    assert network.wave.square().sum().sqrt().item() == pytest.approx(0.1 * 120_000**0.5, rel=1e-4)
+    assert network.wave.square().mean().sqrt().item() == pytest.approx(0.1, rel=0.01)
 
 
-def test_a_patch_is_centred_on_its_half_second(network: Recorder) -> None:
+def test_a_patch_is_centred_on_its_second(network: Recorder) -> None:
     audio = torch.full((1, 4, 120_000), 1e-4)
-    audio[..., round(2.25 * 24_000)] = 1.0  # the centre of patch 4, and of no other
+    audio[..., round(2.5 * 24_000)] = 1.0  # the centre of patch 2, and of no other
     power = semantic_of(network)(audio)[0, :, 0]
-    assert int(power.argmax()) == 4
+    assert int(power.argmax()) == 2
     assert (power > 0.1 * power.max()).sum() == 1
 
 

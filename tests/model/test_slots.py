@@ -24,10 +24,14 @@ def test_every_output_has_its_shape(encoder: SlotEncoder) -> None:
         "activity": (2, 6, 20),
         "direction": (2, 6, 20, 3),
         "log_distance": (2, 6),
+        "log_distances": (2, 6, 20),
         "log_spread": (2, 6),
+        "moves": (2, 6),
         "embedding": (2, 6, 32),
+        "evidence": (2, 6, 64),
         "attention": (2, 6, 20),
-        "room": (2, 2),
+        "room": (2, 4),
+        "walls": (2,),
         "frames": (2, 20, 32),
         "accdoa": (2, 20, len(CLASSES), 3),
     }
@@ -37,6 +41,39 @@ def test_directions_have_unit_length_and_attention_sums_to_one(encoder: SlotEnco
     output = encoder(torch.randn(2, 7, 100, 64), torch.randn(2, 4, SEMANTIC_SIZE))
     torch.testing.assert_close(output.direction.norm(dim=-1), torch.ones(2, 6, 20))
     torch.testing.assert_close(output.attention.sum(dim=-1), torch.ones(2, 6))
+
+
+def test_the_distance_of_a_slot_is_the_mean_of_its_path_while_it_is_active(encoder: SlotEncoder) -> None:
+    output = encoder(torch.randn(2, 7, 100, 64), torch.randn(2, 4, SEMANTIC_SIZE))
+    share = output.activity.sigmoid() + 1e-3
+    torch.testing.assert_close(output.log_distance, (share * output.log_distances).sum(-1) / share.sum(-1))
+
+
+def test_a_name_depends_on_its_own_beam_alone(encoder: SlotEncoder) -> None:
+    output = encoder(torch.randn(2, 7, 100, 64), torch.randn(2, 4, SEMANTIC_SIZE))
+    beams = torch.rand(2, 6, 2, SEMANTIC_SIZE)
+    other = beams.clone()
+    other[1, 3] = torch.rand(2, SEMANTIC_SIZE)
+    changed = (encoder.name(output.label, output.evidence, other) - encoder.name(output.label, output.evidence, beams)).abs().amax(dim=-1) > 1e-6
+    assert torch.nonzero(changed).tolist() == [[1, 3]]
+    torch.testing.assert_close(
+        encoder.name(output.label, output.evidence, 7 * beams), encoder.name(output.label, output.evidence, beams), rtol=1e-3, atol=1e-3
+    )  # the level is not heard
+
+
+def test_a_stem_that_is_kept_still_gives_the_same_and_does_not_learn() -> None:
+    encoder = tiny_encoder().requires_grad_(True)
+    features, semantic = torch.randn(2, 7, 100, 64), torch.randn(2, 4, SEMANTIC_SIZE)
+    before = encoder(features, semantic).frames
+    encoder.encoder.stem.still = 2
+    after = encoder(features, semantic).frames
+    torch.testing.assert_close(after, before)
+    after.sum().backward()
+    learning = [weight.grad is not None for weight in encoder.encoder.stem.parameters()]
+    assert learning == [False] * 6 + [True] * 6
+    encoder.train()
+    encoder(features, semantic)
+    assert encoder.encoder.stem.steps[1].training  # only for the moment of the pass
 
 
 def test_silence_gives_finite_outputs(encoder: SlotEncoder) -> None:

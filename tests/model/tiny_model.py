@@ -8,6 +8,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from twnm.model.beams import beam_patches, beam_weights
 from twnm.model.language import LanguageModel
 from twnm.model.projector import HeardBatch
 from twnm.model.slots import SlotEncoder, SlotOutput
@@ -71,6 +72,12 @@ class LoudnessSemantic:
         levels = torch.nn.functional.adaptive_avg_pool1d(audio[:, :1].abs(), patches).squeeze(1)
         return torch.sin(levels[..., None] * torch.arange(1, self.size + 1))
 
+    def hear_beams(self, foa: np.ndarray, directions: np.ndarray, active: np.ndarray) -> torch.Tensor:
+        """Two vectors per object that depend on the level of its beam only."""
+        weights = beam_weights(directions, active)
+        levels = np.array([np.abs(beam_patches(foa, weight, 0, foa.shape[1] // 2400)).mean() for weight in weights])
+        return torch.sin(torch.from_numpy(levels).float()[:, None, None] * torch.arange(1, self.size + 1)).repeat(1, 2, 1)
+
 
 def tiny_twnm(seed: int = 3) -> Twnm:
     language, encoder = tiny_language(), tiny_encoder()
@@ -92,10 +99,14 @@ def slot_output(slots: int = 6, frames: int = 50, classes: int = len(CLASSES), b
         "activity": torch.full((batch, slots, frames), -9.0),
         "direction": torch.tensor([1.0, 0.0, 0.0]).repeat(batch, slots, frames, 1),
         "log_distance": torch.zeros(batch, slots),
+        "log_distances": torch.zeros(batch, slots, frames),
         "log_spread": torch.zeros(batch, slots),
+        "moves": torch.full((batch, slots), -9.0),
         "embedding": torch.randn(batch, slots, 32, generator=torch.Generator().manual_seed(0)),
+        "evidence": torch.zeros(batch, slots, 64),
         "attention": torch.full((batch, slots, frames), 1 / frames),
-        "room": torch.zeros(batch, 2),
+        "room": torch.zeros(batch, 4),
+        "walls": torch.zeros(batch),
         "frames": torch.randn(batch, frames, 32, generator=torch.Generator().manual_seed(1)),
         "accdoa": torch.zeros(batch, frames, classes, 3),
     }

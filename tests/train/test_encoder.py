@@ -2,7 +2,7 @@
 
 import itertools
 import json
-import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +13,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_model import LoudnessSemantic
 
 from twnm.errors import InputError
-from twnm.model.twnm import load_encoder
+from twnm.model.ears import load_ears
 from twnm.train import encoder
-from twnm.train.encoder import ENCODER_RECIPES, REPLAY, EncoderRecipe, batches, learning_rate_at, train_encoder, true_objects
+from twnm.train.encoder import ENCODER_RECIPES, EncoderRecipe, batches, chunk_of, learning_rate_at, train_encoder, true_objects
+from twnm.train.log import read_rows
 from twnm.train.stream import Chunk, StreamSpec
 
 TINY = ENCODER_RECIPES["tiny"]
@@ -31,12 +33,15 @@ def random_chunk(number: int, size: int = 4) -> Chunk:
         "label": rng.integers(36, size=(size, 4)),
         "activity": (rng.random((size, 4, 10)) > 0.4).astype(np.float32),
         "direction": (direction / np.linalg.norm(direction, axis=-1, keepdims=True)).astype(np.float32),
-        "log_distance": rng.standard_normal((size, 4)).astype(np.float32),
-        "room": rng.standard_normal((size, 2)).astype(np.float32),
+        "log_distance": rng.standard_normal((size, 4, 10)).astype(np.float32),
+        "moves": rng.random((size, 4)) > 0.5,
+        "room": rng.standard_normal((size, 4)).astype(np.float32),
+        "walls": rng.random(size) > 0.5,
         "has_room": np.ones(size, bool),
     }
     features = rng.standard_normal((size, 7, 50, 64)).astype(np.float16)
-    return Chunk(features, rng.standard_normal((size, 2, 1024)).astype(np.float16), targets)
+    semantic, beams = rng.standard_normal((size, 2, 1024)).astype(np.float16), rng.random((size, 4, 2, 1024)).astype(np.float16)
+    return Chunk(features, semantic, beams, targets, rng.standard_normal((size, 4, 24_000)).astype(np.float16))
 
 
 def chunks_from(spec: StreamSpec, first: int, workers: int) -> Iterator[Chunk]:
@@ -45,7 +50,7 @@ def chunks_from(spec: StreamSpec, first: int, workers: int) -> Iterator[Chunk]:
 
 class RandomMaker:
     def __init__(self, spec: StreamSpec) -> None:
-        pass
+        self.semantic = LoudnessSemantic(1024)
 
     def make(self, number: int) -> Chunk:
         return random_chunk(1000 + number)
@@ -71,22 +76,38 @@ def test_after_the_warm_up_the_learning_rate_only_falls(step: int) -> None:
     assert learning_rate_at(EncoderRecipe(), step + 1) < learning_rate_at(EncoderRecipe(), step)
 
 
+@pytest.mark.parametrize("replay", [1, 2, 4, 5])
+def test_every_chunk_comes_as_often_as_the_recipe_says_and_never_before_it_is_made(replay: int) -> None:
+    uses = [chunk_of(replay, use) for use in range(200 * replay)]
+    assert all(0 <= chunk <= newest and newest - chunk < replay * 16 for chunk, newest in uses)
+    newest = [new for _, new in uses]
+    assert newest == sorted(newest)
+    assert set(np.diff(newest)) <= {0, 1}
+    times = Counter(chunk for chunk, _ in uses)
+    assert {times[chunk] for chunk in range(200 - 16 * replay)} == {replay}
+
+
 @pytest.mark.usefixtures("_random_chunks")
-def test_a_batch_is_the_newest_chunk_and_one_from_before() -> None:
-    features, semantic, targets = next(itertools.islice(batches(TINY, 0), REPLAY + 2, None))
-    newest, earlier = random_chunk(REPLAY + 2), random_chunk(2)
-    assert features.shape == (8, 7, 50, 64)
-    np.testing.assert_array_equal(semantic.numpy(), np.concatenate([newest.semantic, earlier.semantic]).astype(np.float32))
-    np.testing.assert_array_equal(features[:, 0].numpy(), np.concatenate([newest.features, earlier.features])[:, 0].astype(np.float32))  # W never turns
-    np.testing.assert_array_equal(targets.label.numpy(), np.concatenate([newest.targets["label"], earlier.targets["label"]]))
+def test_a_batch_is_two_chunks_turned_and_what_is_heard_on_w_and_on_beams_never_turns() -> None:
+    batch = next(itertools.islice(batches(TINY, 0), 30, None))
+    numbers = [chunk_of(TINY.replay, use)[0] for use in (60, 61)]
+    chunks = [random_chunk(number) for number in numbers]
+    assert batch.features.shape == (8, 7, 50, 64)
+    np.testing.assert_array_equal(batch.semantic.numpy(), np.concatenate([chunk.semantic for chunk in chunks]).astype(np.float32))
+    np.testing.assert_array_equal(batch.beams.numpy(), np.concatenate([chunk.beams for chunk in chunks]).astype(np.float32))
+    np.testing.assert_array_equal(batch.targets.label.numpy(), np.concatenate([chunk.targets["label"] for chunk in chunks]))
+    w = np.concatenate([chunk.features for chunk in chunks])[:, 0].astype(np.float32)
+    same = batch.features[:, 0].numpy() == w
+    assert same.mean() > 0.8  # a few bands are masked
+    assert (batch.features[:, 0].numpy()[~same] == 0).all()
 
 
 @pytest.mark.usefixtures("_random_chunks")
 def test_batches_can_begin_at_any_step() -> None:
-    for first in (3, REPLAY + 3):
+    for first in (3, 40, 75):
         late, early = next(batches(TINY, first)), next(itertools.islice(batches(TINY, 0), first, None))
-        torch.testing.assert_close(late[0], early[0], rtol=0, atol=0)
-        torch.testing.assert_close(late[2].direction, early[2].direction, rtol=0, atol=0)
+        torch.testing.assert_close(late.features, early.features, rtol=0, atol=0)
+        torch.testing.assert_close(late.targets.direction, early.targets.direction, rtol=0, atol=0)
 
 
 @pytest.mark.usefixtures("_random_chunks")
@@ -101,9 +122,12 @@ def test_features_and_directions_of_a_scene_turn_together(monkeypatch: pytest.Mo
     monkeypatch.setattr(encoder, "stream_chunks", lambda spec, first, workers: (pointed(number) for number in itertools.count(first)))
     stream = batches(TINY, 0)
     turned = 0
-    for number, (features, _, targets) in enumerate(itertools.islice(stream, 3)):
-        torch.testing.assert_close(features[:, [6, 4, 5], 0, 0], targets.direction[:, 0, 0], rtol=0, atol=2e-3)
-        turned += int((targets.direction[:4, 0, 0] - torch.from_numpy(random_chunk(number).targets["direction"][:, 0, 0])).abs().amax() > 0.01)
+    for step, batch in enumerate(itertools.islice(stream, 3)):
+        loud = batch.features[:, 0].abs().sum(dim=1).argmax(dim=-1)  # a band that is not masked
+        flow = batch.features[torch.arange(8), :, 0, loud]
+        torch.testing.assert_close(flow[:, [6, 4, 5]], batch.targets.direction[:, 0, 0], rtol=0, atol=2e-3)
+        number, _ = chunk_of(TINY.replay, 2 * step)
+        turned += int((batch.targets.direction[:4, 0, 0] - torch.from_numpy(random_chunk(number).targets["direction"][:, 0, 0])).abs().amax() > 0.01)
     assert turned == 3
 
 
@@ -112,42 +136,60 @@ def test_true_objects_are_read_back_from_the_targets() -> None:
     targets["activity"][1, 0] = [0, 0, 1, 1, 1, 0, 0, 0, 0, 0]
     targets["activity"][1, 1] = 0
     targets["direction"][1, 0] = [0.0, -1.0, 0.0]
-    targets["log_distance"][1, 0] = math.log(2.5)
+    targets["log_distance"][1, 0] = np.log([9, 9, 9, 2.5, 9, 9, 9, 9, 9, 9])  # at the middle of its time
     targets["label"][1, 0] = 7
     (found,) = true_objects(targets, 1, encoder.CLASSES)  # an event that never sounds is none
     assert (found.label, found.onset_s, found.offset_s) == (encoder.CLASSES[7], 0.2, 0.5)
     assert (found.azimuth_deg, found.elevation_deg, found.distance_m) == pytest.approx((-90, 0, 2.5))
 
 
+@pytest.mark.parametrize("recipe", [TINY, TINY.model_copy(update={"head": "accdoa", "still_stem": 2})], ids=["slots", "baseline"])
 @pytest.mark.usefixtures("_random_chunks")
-def test_a_run_that_is_killed_and_resumed_ends_at_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = train_encoder(TINY, tmp_path / "whole")
+def test_a_run_that_is_killed_and_resumed_ends_at_the_same_bits(recipe: EncoderRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = train_encoder(recipe, tmp_path / "whole")
 
     def killed(spec: StreamSpec, first: int, workers: int) -> Iterator[Chunk]:
-        yield from itertools.islice(chunks_from(spec, first, workers), 4)
+        yield from itertools.islice(chunks_from(spec, first, workers), 8)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(encoder, "stream_chunks", killed)
         with pytest.raises(KeyboardInterrupt):
-            train_encoder(TINY, tmp_path / "resumed")
+            train_encoder(recipe, tmp_path / "resumed")
     assert not (tmp_path / "resumed" / "encoder.safetensors").exists()
-    resumed = train_encoder(TINY, tmp_path / "resumed")
+    resumed = train_encoder(recipe, tmp_path / "resumed")
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, rtol=0, atol=0, msg=name)
-    rows = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows] == [3, 6, 6]
-    assert {"count_accuracy", "recall"} <= rows[0]["validation"].keys()
-    loaded = load_encoder(tmp_path / "whole")
-    assert loaded.config == whole.config
-    torch.testing.assert_close(loaded.queries, whole.queries.detach(), rtol=1e-3, atol=1e-3)  # half precision
+    losses = [[row["loss"] for row in read_rows(tmp_path / name) if "loss" in row] for name in ("whole", "resumed")]
+    assert losses[0][-1] > 0
+    checked = [row["validation"] for row in read_rows(tmp_path / "whole") if "validation" in row]
+    assert len(checked) == 2
+    assert {"count_accuracy", "recall"} <= checked[0].keys()
+    assert checked == [row["validation"] for row in read_rows(tmp_path / "resumed") if "validation" in row]
+    assert (tmp_path / "whole" / "curves.png").stat().st_size > 1000
+    loaded = load_ears(tmp_path / "whole", LoudnessSemantic(1024))
+    assert loaded.classes == whole.config.classes
+    assert len(loaded.hear(torch.zeros(1, 4, 24_000))) == 1
 
 
 @pytest.mark.usefixtures("_random_chunks")
 def test_a_folder_with_another_recipe_is_refused(tmp_path: Path) -> None:
     train_encoder(TINY.model_copy(update={"steps": 1}), tmp_path)
-    with pytest.raises(InputError, match="holds a run of another recipe; train in another folder"):
-        train_encoder(TINY, tmp_path)
+    with pytest.raises(InputError, match=r"holds a run of another recipe \(seed differ\); train in another folder"):
+        train_encoder(TINY.model_copy(update={"seed": 5}), tmp_path)
+    train_encoder(TINY.model_copy(update={"steps": 2}), tmp_path)  # a run may be made longer
+
+
+@pytest.mark.usefixtures("_random_chunks")
+def test_a_run_can_begin_with_the_tensors_of_another_encoder_that_fit(tmp_path: Path) -> None:
+    first = train_encoder(TINY.model_copy(update={"steps": 1}), tmp_path / "first")
+    recipe = TINY.model_copy(update={"begin_with": str(tmp_path / "first"), "slots": 5})
+    wanted, _, _ = encoder._prepare(recipe, tmp_path)
+    torch.testing.assert_close(wanted.model.of_slot.weight, first.of_slot.weight, rtol=1e-2, atol=1e-3)
+    (row,) = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert row["anew"] == ["queries"]
+    with pytest.raises(InputError, match=r"holds no encoder\.safetensors to begin with"):
+        encoder._prepare(TINY.model_copy(update={"begin_with": str(tmp_path / "none")}), tmp_path)
 
 
 @pytest.mark.usefixtures("_random_chunks")

@@ -1,16 +1,22 @@
-"""The command that measures a model: evaluate."""
+"""Commands that measure a model on scenes: evaluate (what is heard and what is answered), evaluate encoder (what is heard, in depth)."""
 
 import contextlib
 import sys
 from pathlib import Path
+from typing import Literal
 
+from cyclopts import App
 from rich.console import Console
 
 from twnm.commands.shared import Flag, app, check_counts, check_model, open_sounds, print_json
-from twnm.terminal import counted
+from twnm.errors import InputError
+from twnm.terminal import counted, make_folder
+
+evaluate_app = App(name="evaluate", help="Measure a model on new scenes of unseen recordings: what it hears and what it answers.")
+app.command(evaluate_app)
 
 
-@app.command
+@evaluate_app.default
 def evaluate(
     *, model: str = "small", sounds: Path | None = None, scenes: int = 300, seed: int = 0, recipe: str = "indoor", workers: int = 2, json: Flag = False
 ) -> None:
@@ -50,3 +56,77 @@ def evaluate(
     from twnm.report import evaluation_view
 
     Console().print(evaluation_view(result))
+
+
+@evaluate_app.command(name="encoder")
+def evaluate_encoder(
+    *,
+    model: str = "small",
+    sounds: Path | None = None,
+    scenes: int = 300,
+    alone: int = 100,
+    seed: int = 0,
+    recipe: str = "indoor",
+    renderer: Literal["native", "pyroomacoustics"] = "native",
+    control: bool = True,
+    recordings: tuple[str, ...] = (),
+    out: Path | None = None,
+    workers: int = 1,
+    json: Flag = False,
+) -> None:
+    """Measure what the encoder hears: direction, class, distance, number, motion, room, by conditions; with 95 % intervals by scene.
+
+    Parameters
+    ----------
+    model
+        "small", or a folder of trained weights.
+    sounds
+        Folder of dry sounds; your own catalogue if absent.
+    scenes
+        How many.
+    alone
+        How many backgrounds without events, and silences, on which nothing should be heard.
+    seed
+        Of the scenes.
+    recipe
+        A built-in recipe (benchmark, indoor, outdoor, reverberant, moving, anechoic), or a file of your own that ends in .toml.
+    renderer
+        native, or pyroomacoustics: the same scenes by another simulator.
+    control
+        Hear every scene again with Y, Z and X at zero.
+    recordings
+        Real recordings as LAYOUT:FILE, which are turned: do the objects turn with them?
+    out
+        Folder in which results are kept, so that a run that was stopped goes on; and to which more scenes can be added.
+    workers
+        Processes; the figures do not depend on it.
+    json
+        Print one JSON object and nothing else.
+    """
+    from twnm.simulate.sampler import Recipe
+
+    check_counts(scenes=scenes, workers=workers)
+    if alone < 0:
+        raise InputError(f"--alone {alone} is negative; give 0 or more")
+    Recipe.of(recipe)
+    check_model(model)
+    open_sounds(sounds)
+    if out is not None:
+        make_folder(out)
+    from twnm.bench.ears import EarsJob, measure
+    from twnm.bench.ears_figures import figures
+    from twnm.bench.turning import turn_recordings
+    from twnm.model.ears import load_ears
+
+    job = EarsJob(model, "" if sounds is None else str(sounds), recipe, seed, renderer, control)
+    with contextlib.redirect_stdout(sys.stderr):
+        ears = load_ears(job.folder)
+        turned = turn_recordings(ears, recordings)
+        rows = measure(job, scenes, alone, out, workers, counted)
+        result = {"recipe": recipe, "renderer": renderer, "seed": seed} | figures(rows, ears.classes) | {"recordings": turned}
+    if json:
+        print_json(result)
+        return
+    from twnm.bench.ears_view import ears_view
+
+    Console().print(ears_view(result))

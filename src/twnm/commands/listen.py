@@ -86,7 +86,7 @@ def ask(
 
 @app.command
 def scene(file: Path, *, layout: Layout = "ambix", model: str = "small", json: Flag = False, dcase: Path | None = None, plot: Path | None = None) -> None:
-    """List the sounds of an Ambisonics recording: what, when, where, how far.
+    """List the sounds of an Ambisonics recording: what, when, where, how far, how they move.
 
     Parameters
     ----------
@@ -112,8 +112,10 @@ def scene(file: Path, *, layout: Layout = "ambix", model: str = "small", json: F
     check_model(model)
     foa = read_foa(file, layout=layout)
     hearing = load(model)
+    from twnm.model.recording import doubts
+
     with working("listening"):
-        heard = hearing.scene(foa)
+        heard, doubtful = hearing.scene(foa), doubts(foa)
     from twnm.report import dcase_rows, scene_row, scene_view
 
     if dcase is not None:
@@ -124,6 +126,6 @@ def scene(file: Path, *, layout: Layout = "ambix", model: str = "small", json: F
 
         save_picture(plot, heard, title=file.name)
     if json:
-        print_json(scene_row(str(file), heard))
+        print_json(scene_row(str(file), heard, doubtful))
     else:
-        Console().print(scene_view(str(file), heard))
+        Console().print(scene_view(str(file), heard, doubtful))

@@ -1,9 +1,9 @@
 """Commands that train a stage: train encoder, train instruct."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from twnm.commands.shared import app, check_counts, open_sounds
 from twnm.errors import InputError
@@ -14,29 +14,52 @@ app.command(train_app)
 
 
 @train_app.command(name="encoder")
-def train_encoder(*, out: Path, recipe: str = "small", sounds: Path | None = None, steps: int | None = None, seed: int | None = None) -> None:
+def train_encoder(
+    *,
+    out: Path,
+    recipe: str = "small",
+    sounds: Path | None = None,
+    begin_with: Annotated[Path | None, Parameter(name="--from")] = None,
+    cache: Path | None = None,
+    without: tuple[str, ...] = (),
+    steps: int | None = None,
+    seed: int | None = None,
+) -> None:
     """Train the spatial encoder on scenes made on the fly.
 
     Parameters
     ----------
     out
-        Folder for checkpoints, log.jsonl and the weights.
+        Folder for checkpoints, log.jsonl, curves.png and the weights.
     recipe
-        small or tiny.
+        small (from nothing), further (from a trained encoder, its first layers still), baseline (multi-ACCDOA instead of slots) or tiny.
     sounds
         Folder of dry sounds; your own catalogue if absent.
+    begin_with
+        Folder of a trained encoder whose tensors are taken over where they fit; for the recipe further the shipped one if absent.
+    cache
+        Folder in which scenes are kept, for this and other runs on the same stream (about 250 kB a scene).
+    without
+        Terms of the loss that are left out.
     steps
         Instead of the recipe's.
     seed
         Instead of the recipe's.
     """
+    from twnm.model.twnm import SHIPPED
     from twnm.train.encoder import ENCODER_RECIPES
     from twnm.train.encoder import train_encoder as train
+    from twnm.train.slot_loss import TERMS
 
     chosen = _training(ENCODER_RECIPES, recipe, sounds, steps, seed)
+    if unknown := sorted(set(without) - set(TERMS)):
+        raise InputError(f"the loss has no term {', '.join(unknown)}; it has {', '.join(TERMS)}")
+    start = SHIPPED if begin_with is None and recipe == "further" else begin_with
+    given = {"begin_with": start, "cache": cache}
+    paths = {name: "" if path is None else str(path) for name, path in given.items()}
     open_sounds(sounds)
     make_folder(out)
-    train(chosen, out)
+    train(chosen.model_copy(update=paths | {"without": without}), out)
 
 
 @train_app.command(name="instruct")

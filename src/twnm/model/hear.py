@@ -1,27 +1,38 @@
-"""From slots to the objects heard: thresholds, time spans, mean directions, and linking across windows of long recordings."""
+"""From audio to the objects heard: two passes of the encoder, then thresholds, time spans, mean directions and motion.
+
+The first pass finds slots; the second names each existing slot by what a beam towards it sounds like. A clip without any signal has no objects, whatever
+the slots say: the encoder was never shown digital silence, and its features are those of noise there.
+"""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from twnm.ambisonics import angle_between_deg, angles_deg, unit_vector
-from twnm.audio import SAMPLE_RATE_HZ
-from twnm.model.features import LABEL_RATE_HZ
-from twnm.model.slots import SlotOutput
+from twnm.model.features import LABEL_RATE_HZ, spatial_features
+from twnm.model.semantic import SemanticEncoder
+from twnm.model.slots import SlotEncoder, SlotOutput
 
 WINDOW_S = 5.0
 EXISTS_ABOVE = 0.5
-_LINK_ANGLE_DEG = 25.0
-_LINK_GAP_S = 0.6
+SILENT_RMS = 1e-5  # -100 dB re full scale
+MOVES_ABOVE = 0.5
+DISTANCE_CHANGES_BY = 1.2
+END_FRAMES = 3  # what counts as the beginning and the end of a motion: 0.3 s
+_NEVER = -20.0
 
 
 @dataclass(frozen=True)
 class HeardObject:
-    """One sound object: catalogue label, confidence (existence x class), time span, place, and its direction every 100 ms.
+    """One sound object: catalogue label, confidence (existence x class), time span, place, and its direction and distance every 100 ms.
 
-    `azimuths_deg` and `elevations_deg` run from the frame of `onset_s`, ten per second. `distance_spread` is the Laplace scale of the log distance.
+    `azimuths_deg`, `elevations_deg` and `distances_m` run from the frame of `onset_s`, ten per second (`distances_m` may be empty: not followed).
+    `distance_m` is that of the middle, `distance_spread` the Laplace scale of the log distance, `moves` the probability that it moves.
     """
 
     label: str
@@ -34,14 +45,74 @@ class HeardObject:
     distance_spread: float
     azimuths_deg: tuple[float, ...]
     elevations_deg: tuple[float, ...]
+    distances_m: tuple[float, ...] = ()
+    moves: float = 0.0
+
+    @property
+    def nearest_s(self) -> float:
+        """When it is nearest, seconds; the onset if distances were not followed."""
+        return self.onset_s + (int(np.argmin(self.distances_m)) / LABEL_RATE_HZ if self.distances_m else 0.0)
+
+    @property
+    def motion(self) -> str:
+        """ "stands still", "comes closer", "moves away", "passes by", or "moves across": turns without a clear change of distance."""
+        if self.moves <= MOVES_ABOVE or len(self.distances_m) < 2 * END_FRAMES:
+            return "stands still"
+        begin_m, end_m = (float(np.mean(part)) for part in (self.distances_m[:END_FRAMES], self.distances_m[-END_FRAMES:]))
+        nearest_m = min(self.distances_m)
+        if min(begin_m, end_m) > DISTANCE_CHANGES_BY * nearest_m:
+            return "passes by"
+        if begin_m > DISTANCE_CHANGES_BY * end_m:
+            return "comes closer"
+        return "moves away" if end_m > DISTANCE_CHANGES_BY * begin_m else "moves across"
+
+    @property
+    def turned_deg(self) -> float:
+        """The angle between its first and its last direction."""
+        first, last = (unit_vector(self.azimuths_deg[place], self.elevations_deg[place]) for place in (0, -1))
+        return float(angle_between_deg(first, last))
 
 
 @dataclass(frozen=True)
 class HeardRoom:
-    """What the room head says: reverberation time (500 Hz-1 kHz) and volume."""
+    """What the room head says: reverberation time (500 Hz-1 kHz) and volume, the probability of walls, and reverberation below and above.
+
+    Without walls the times mean nothing.
+    """
 
     rt60_s: float
     volume_m3: float
+    walls: float = 1.0
+    low_rt60_s: float = math.nan
+    high_rt60_s: float = math.nan
+
+
+def hear_clips(
+    encoder: SlotEncoder, semantic: SemanticEncoder, audio: Float[Tensor, "batch 4 samples"]
+) -> tuple[SlotOutput, Float[Tensor, "batch patches size"]]:
+    """Hear clips in two passes: slots from the features, then names of the existing slots from beams towards them. Also gives the semantic vectors of W."""
+    with torch.no_grad():
+        heard = semantic(audio)
+        output = encoder(spatial_features(audio), heard)
+        silent = audio.square().mean(dim=-1).amax(dim=-1).sqrt() < SILENT_RMS
+        output = replace(output, existence=torch.where(silent[:, None], _NEVER, output.existence))
+        exists = output.existence.sigmoid() > EXISTS_ABOVE
+        if not exists.any():
+            return output, heard
+        beams = torch.zeros(*exists.shape, 2, heard.shape[-1])
+        for row in torch.nonzero(exists.any(dim=1)).flatten().tolist():
+            slots = torch.nonzero(exists[row]).flatten()
+            active = np.stack([_while_active(one) for one in output.activity[row, slots].sigmoid().numpy(force=True)])
+            beams[row, slots] = semantic.hear_beams(audio[row].numpy(), output.direction[row, slots].numpy(force=True).astype(float), active)
+        named = encoder.name(output.label, output.evidence, beams)
+        return replace(output, label=torch.where(exists[..., None], named, output.label)), heard
+
+
+def _while_active(activity: np.ndarray) -> np.ndarray:
+    """Ones in the frames in which an object is active."""
+    first, last = _span(activity)
+    frames = np.arange(activity.size)
+    return ((frames >= first) & (frames < last)).astype(float)
 
 
 def _span(activity: np.ndarray) -> tuple[int, int]:
@@ -57,12 +128,13 @@ def read_objects(output: SlotOutput, row: int, classes: tuple[str, ...], start_s
     exists = output.existence[row].sigmoid().numpy(force=True)
     labels = output.label[row].softmax(dim=-1).numpy(force=True)
     activity = output.activity[row].sigmoid().numpy(force=True)
+    moves = output.moves[row].sigmoid().numpy(force=True)
     objects = []
     for slot in np.flatnonzero(exists > EXISTS_ABOVE):
         first, last = _span(activity[slot])
         directions = output.direction[row, slot, first:last].numpy(force=True).astype(float)
-        weights = activity[slot, first:last, None]
-        azimuth, elevation = angles_deg((directions * weights).sum(axis=0))
+        distances_m = np.exp(output.log_distances[row, slot, first:last].numpy(force=True).astype(float))
+        azimuth, elevation = angles_deg((directions * activity[slot, first:last, None]).sum(axis=0))
         azimuths, elevations = angles_deg(directions)
         best = int(labels[slot].argmax())
         objects.append(
@@ -73,10 +145,12 @@ def read_objects(output: SlotOutput, row: int, classes: tuple[str, ...], start_s
                 offset_s=min(start_s + last / LABEL_RATE_HZ, duration_s),
                 azimuth_deg=float(azimuth),
                 elevation_deg=float(elevation),
-                distance_m=float(output.log_distance[row, slot].exp()),
+                distance_m=float(distances_m[len(distances_m) // 2]),
                 distance_spread=float(output.log_spread[row, slot].exp()),
                 azimuths_deg=tuple(np.round(azimuths, 1).tolist()),
                 elevations_deg=tuple(np.round(elevations, 1).tolist()),
+                distances_m=tuple(np.round(distances_m, 2).tolist()),
+                moves=float(moves[slot]),
             )
         )
     return sorted(objects, key=lambda item: (item.onset_s, item.azimuth_deg))
@@ -84,73 +158,12 @@ def read_objects(output: SlotOutput, row: int, classes: tuple[str, ...], start_s
 
 def read_room(output: SlotOutput, row: int) -> HeardRoom:
     """The room of clip `row`."""
-    log_rt60, log_volume = output.room[row].tolist()
-    return HeardRoom(math.exp(log_rt60), math.exp(log_volume + 4.0))
+    low, middle, high, log_volume = output.room[row].tolist()
+    return HeardRoom(math.exp(middle), math.exp(log_volume + 4.0), float(output.walls[row].sigmoid()), math.exp(low), math.exp(high))
 
 
-def later(item: HeardObject, start_s: float, end_s: float) -> HeardObject:
-    """An object of a window that begins at `start_s`, in the recording's time and cut at its end."""
-    onset_s, offset_s = item.onset_s + start_s, min(item.offset_s + start_s, end_s)
-    frames = max(1, math.ceil((offset_s - onset_s) * LABEL_RATE_HZ - 1e-6))
-    azimuths, elevations = item.azimuths_deg[:frames], item.elevations_deg[:frames]
-    return replace(item, onset_s=onset_s, offset_s=offset_s, azimuths_deg=azimuths, elevations_deg=elevations)
-
-
-def windows(samples: int) -> list[tuple[int, int]]:
-    """Start and end samples of the windows that cover a recording; the last one ends with it and may overlap the one before."""
-    length = round(WINDOW_S * SAMPLE_RATE_HZ)
-    if samples <= length:
-        return [(0, samples)]
-    starts = [*range(0, samples - length, length), samples - length]
-    return [(start, start + length) for start in starts]
-
-
-def link(objects: list[HeardObject]) -> list[HeardObject]:
-    """Join pieces that are one object: same label, little time between them, nearly the same direction where they meet."""
-    linked: list[HeardObject] = []
-    for item in sorted(objects, key=lambda one: one.onset_s):
-        for index, earlier in enumerate(linked):
-            gap_s = item.onset_s - earlier.offset_s
-            if item.label == earlier.label and gap_s <= _LINK_GAP_S and _meeting_angle_deg(earlier, item) < _LINK_ANGLE_DEG:
-                linked[index] = _join(earlier, item)
-                break
-        else:
-            linked.append(item)
-    return linked
-
-
-def _meeting_angle_deg(earlier: HeardObject, later: HeardObject) -> float:
-    last = unit_vector(earlier.azimuths_deg[-1], earlier.elevations_deg[-1])
-    first = unit_vector(later.azimuths_deg[0], later.elevations_deg[0])
-    return float(angle_between_deg(last, first))
-
-
-def _join(earlier: HeardObject, later: HeardObject) -> HeardObject:
-    """One object from two pieces; the gap is filled with the earlier direction, an overlap keeps the earlier one."""
-    gap = round((later.onset_s - earlier.offset_s) * LABEL_RATE_HZ)
-    skip = max(0, -gap)
-    azimuths = earlier.azimuths_deg + earlier.azimuths_deg[-1:] * max(0, gap) + later.azimuths_deg[skip:]
-    elevations = earlier.elevations_deg + earlier.elevations_deg[-1:] * max(0, gap) + later.elevations_deg[skip:]
-    shares = np.array([earlier.offset_s - earlier.onset_s, later.offset_s - later.onset_s])
-    shares = shares / shares.sum()
-    azimuth, elevation = angles_deg(
-        shares[0] * unit_vector(earlier.azimuth_deg, earlier.elevation_deg) + shares[1] * unit_vector(later.azimuth_deg, later.elevation_deg)
-    )
-    return replace(
-        earlier,
-        confidence=float(shares @ [earlier.confidence, later.confidence]),
-        offset_s=max(earlier.offset_s, later.offset_s),
-        azimuth_deg=float(azimuth),
-        elevation_deg=float(elevation),
-        distance_m=float(math.exp(shares @ np.log([earlier.distance_m, later.distance_m]))),
-        azimuths_deg=azimuths,
-        elevations_deg=elevations,
-    )
-
-
-def cut_windows(audio: torch.Tensor) -> list[tuple[float, torch.Tensor]]:
-    """Windows of a recording (4, samples) as (start in seconds, audio (4, window samples)); a short recording is padded with silence to one window."""
-    length = round(WINDOW_S * SAMPLE_RATE_HZ)
-    if audio.shape[-1] < length:
-        audio = torch.nn.functional.pad(audio, (0, length - audio.shape[-1]))
-    return [(start / SAMPLE_RATE_HZ, audio[:, start:end]) for start, end in windows(audio.shape[-1])]
+def mean_room(rooms: Sequence[HeardRoom]) -> HeardRoom:
+    """What several windows say of one room: geometric means, and the mean probability of walls."""
+    times = np.array([(room.rt60_s, room.volume_m3, room.low_rt60_s, room.high_rt60_s) for room in rooms])
+    rt60_s, volume_m3, low_s, high_s = np.exp(np.log(times).mean(axis=0)).tolist()
+    return HeardRoom(rt60_s, volume_m3, float(np.mean([room.walls for room in rooms])), low_s, high_s)

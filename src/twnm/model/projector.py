@@ -61,7 +61,7 @@ def summarise_slots(output: SlotOutput, semantic: Float[Tensor, "batch patches s
         place=place,
         span=torch.stack([onset, offset], dim=-1),
         embedding=output.embedding,
-        room=output.room,
+        room=output.room[:, [1, 3]],
     )
 
 

@@ -1,6 +1,6 @@
 """The semantic branch: what is heard, from a frozen pretrained audio encoder on the omnidirectional channel W.
 
-Default is YAMNet (1024 numbers for each 0.96 s). Patches are centred at 0.25, 0.75, 1.25 ... s, so that they spread evenly over a clip.
+Default is YAMNet (1024 numbers for each 0.96 s). Patches are centred at 0.5, 1.5, 2.5 ... s, so that they spread evenly over a clip.
 W is brought to one level first, because the encoder knows sounds at ordinary recording levels and a scene's level says nothing of its sounds.
 """
 
@@ -8,14 +8,16 @@ import functools
 import math
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from torch import Tensor
 
 from twnm.audio import SAMPLE_RATE_HZ
+from twnm.model.beams import hear_beams
 from twnm.model.yamnet import YamNet
 
-PATCH_HOP_S = 0.5
+PATCH_HOP_S = 1.0
 _PATCH_S = 0.96
 _LEVEL_RMS = 0.1
 _SILENCE_RMS = 1e-5
@@ -23,9 +25,13 @@ _SILENCE_RMS = 1e-5
 
 @runtime_checkable
 class SemanticEncoder(Protocol):
-    """Anything that turns AmbiX audio at 24 kHz into vectors, two per second."""
+    """Anything that turns AmbiX audio at 24 kHz into vectors: one per second of W, and two for each object by a beam towards it."""
 
     def __call__(self, audio: Float[Tensor, "batch 4 samples"]) -> Float[Tensor, "batch patches size"]: ...
+
+    def hear_beams(
+        self, foa: Float32[np.ndarray, "4 samples"], directions: Float[np.ndarray, "objects time 3"], active: Float[np.ndarray, "objects time"]
+    ) -> Float[Tensor, "objects 2 size"]: ...
 
 
 class YamNetSemantic:
@@ -42,6 +48,12 @@ class YamNetSemantic:
         with torch.inference_mode():
             embeddings = self.network(torch.nn.functional.pad(wave, (lead, lead)), hop_s=PATCH_HOP_S).embeddings
         return embeddings[:, :patches].clone()
+
+    def hear_beams(
+        self, foa: Float32[np.ndarray, "4 samples"], directions: Float[np.ndarray, "objects time 3"], active: Float[np.ndarray, "objects time"]
+    ) -> Float[Tensor, "objects 2 size"]:
+        """What each object sounds like, on a beam towards it (`beams.hear_beams`)."""
+        return hear_beams(self.network, foa, directions, active)
 
 
 @functools.cache

@@ -17,7 +17,10 @@ from twnm.model.features import FEATURE_CHANNELS, FRAMES_PER_LABEL
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """Sizes of the spatial encoder and its slots; `classes` are catalogue labels in the order of the outputs."""
+    """Sizes of the spatial encoder and its slots; `classes` are catalogue labels in the order of the outputs.
+
+    For ablations: without `spatial` Y, Z and X are not heard, without `semantics` the semantic vectors are not.
+    """
 
     classes: tuple[str, ...]
     width: int = 192
@@ -27,6 +30,8 @@ class EncoderConfig:
     slots: int = 6
     slot_layers: int = 2
     semantic_size: int = 1024
+    spatial: bool = True
+    semantics: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data for JSON."""
@@ -51,9 +56,18 @@ class Stem(nn.Module):
                 steps.append(nn.AvgPool2d((FRAMES_PER_LABEL, 1)))
             channels = width
         self.steps = nn.Sequential(*steps)
+        self.still = 0
+        """How many of the first convolutions are used as they are, without learning: half of a training step's time is theirs."""
 
     def forward(self, features: Float[Tensor, "batch 7 frames mels"]) -> Float[Tensor, "batch time channels"]:
-        return self.steps(features).permute(0, 2, 1, 3).flatten(2)
+        learning = 3 * self.still + (1 if self.still > 1 else 0)
+        hidden = features.contiguous(memory_format=torch.channels_last)
+        if self.still:
+            was_training = self.training
+            with torch.no_grad():
+                hidden = self.steps[:learning].eval()(hidden)
+            self.steps[:learning].train(was_training)
+        return self.steps[learning:](hidden).permute(0, 2, 1, 3).flatten(2)
 
 
 class ConformerLayer(nn.Module):
@@ -62,11 +76,11 @@ class ConformerLayer(nn.Module):
     def __init__(self, width: int, heads: int, dropout: float = 0.1) -> None:
         super().__init__()
         self.norms = nn.ModuleList([nn.LayerNorm(width) for _ in range(3)])
-        self.attention = nn.MultiheadAttention(width, heads, dropout=dropout, batch_first=True)
+        self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
         self.gate = nn.Linear(width, 2 * width)
         self.depthwise = nn.Conv1d(width, width, 7, padding=3, groups=width)
         self.mix = nn.Linear(width, width)
-        self.feed = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(4 * width, width))
+        self.feed = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Identity(), nn.Linear(4 * width, width))
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, frames: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch time width"]:
@@ -95,6 +109,7 @@ class SpatialEncoder(nn.Module):
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
+        self.config = config
         self.stem = Stem(config.stem)
         self.enter = nn.Linear(config.stem[-1] * 4, config.width)
         self.semantic = nn.Sequential(nn.LayerNorm(config.semantic_size), nn.Linear(config.semantic_size, config.width))
@@ -103,8 +118,10 @@ class SpatialEncoder(nn.Module):
         self.accdoa = nn.Linear(config.width, 3 * len(config.classes))
 
     def forward(self, features: Float[Tensor, "batch 7 frames mels"], semantic: Float[Tensor, "batch patches size"]) -> Float[Tensor, "batch time width"]:
+        if not self.config.spatial:
+            features = torch.cat([features[:, :1], torch.zeros_like(features[:, 1:])], dim=1)
         frames = self.enter(self.stem(features))
-        frames = frames + self.semantic(spread(semantic, frames.shape[1]))
+        frames = frames + self.semantic(spread(semantic if self.config.semantics else torch.zeros_like(semantic), frames.shape[1]))
         frames = frames + sinusoids(frames.shape[1], frames.shape[2], frames.device)
         for layer in self.layers:
             frames = layer(frames)

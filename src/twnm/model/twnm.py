@@ -25,8 +25,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from twnm.errors import InputError
-from twnm.model.features import spatial_features
-from twnm.model.hear import WINDOW_S, HeardObject, HeardRoom, cut_windows, later, link, read_objects, read_room
+from twnm.model.hear import WINDOW_S, HeardObject, HeardRoom, hear_clips, mean_room, read_objects, read_room
 from twnm.model.language import (
     LanguageModel,
     LoraSettings,
@@ -39,7 +38,9 @@ from twnm.model.language import (
     score_continuations,
     stop_at,
 )
+from twnm.model.link import cut_windows, later, link
 from twnm.model.projector import DenseHybridProjector, HeardBatch, SlotProjector, summarise_slots
+from twnm.model.recording import usable
 from twnm.model.semantic import SemanticEncoder, default_semantic
 from twnm.model.slots import SlotEncoder
 from twnm.model.spatial_encoder import EncoderConfig
@@ -179,22 +180,24 @@ class Twnm:
     @torch.no_grad()
     def hear_window(self, audio: Float[Tensor, "4 samples"]) -> tuple[HeardBatch, list[HeardObject], HeardRoom]:
         """One window of audio through the encoders."""
-        semantic = self.semantic(audio[None])
-        output = self.encoder(spatial_features(audio[None]), semantic)
+        output, semantic = hear_clips(self.encoder, self.semantic, audio[None])
         duration_s = audio.shape[-1] / 24_000
         return summarise_slots(output, semantic), read_objects(output, 0, self.encoder.config.classes, duration_s=duration_s), read_room(output, 0)
 
     def scene(self, foa: Float32[np.ndarray, "4 samples"]) -> HeardScene:
-        """The objects of a recording of any length, AmbiX at 24 kHz; windows of 5 s, linked."""
+        """The objects of a recording of any length, AmbiX at 24 kHz; windows of 5 s, linked.
+
+        Raises InputError for an array that is not four channels of finite samples.
+        """
+        foa = usable(foa)
         objects: list[HeardObject] = []
-        rooms = []
+        rooms: list[HeardRoom] = []
         duration_s = foa.shape[1] / 24_000
         for start_s, audio in cut_windows(torch.from_numpy(foa)):
             _, found, room = self.hear_window(audio)
             objects += [later(item, start_s, duration_s) for item in found]
-            rooms.append((room.rt60_s, room.volume_m3))
-        rt60_s, volume_m3 = np.exp(np.log(rooms).mean(axis=0))
-        return HeardScene(duration_s, tuple(link([item for item in objects if item.onset_s < duration_s])), HeardRoom(float(rt60_s), float(volume_m3)))
+            rooms.append(room)
+        return HeardScene(duration_s, tuple(link([item for item in objects if item.onset_s < duration_s])), mean_room(rooms))
 
     def audio_prefix(self, heard: HeardBatch) -> Float[Tensor, "tokens width"]:
         """What stands before the evidence, as embeddings."""

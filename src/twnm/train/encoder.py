@@ -1,14 +1,13 @@
 """Stage 1: the spatial encoder with slots, trained on scenes made on the fly.
 
-Every step takes one new chunk of scenes and the chunk of `REPLAY` steps before, each turned by quarter turns and mirrored at random (exact in the feature
-domain), so that a scene is seen twice from other sides. AdamW, warm-up and cosine decay over the recipe's steps. Everything random is a function
+A chunk of new scenes comes `replay` times, each time turned by quarter turns and mirrored at random (exact in the feature domain), with other chunks between,
+because making a scene costs more than learning from it. AdamW, warm-up and cosine decay over the recipe's steps. Everything random is a function
 of (seed, step): a run that is stopped and resumed gives the same losses on a CPU with the same number of threads.
 """
 
+import itertools
 import json
 import math
-import time
-from collections import deque
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
@@ -16,22 +15,30 @@ from pathlib import Path
 import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
 from twnm.errors import InputError
 from twnm.files import atomic_write
 from twnm.metrics.localisation import PlacedObject, clip_errors, summarise
+from twnm.model.accdoa import AccdoaEncoder
+from twnm.model.ears import AccdoaEars, Ears, SlotEars
 from twnm.model.features import turn_directions, turn_features
-from twnm.model.hear import read_objects
+from twnm.model.semantic import SemanticEncoder
 from twnm.model.slots import SlotEncoder
 from twnm.model.spatial_encoder import EncoderConfig
 from twnm.sounds.classes import CLASSES
 from twnm.train.checkpoint import load_checkpoint, save_checkpoint
-from twnm.train.log import write_row
-from twnm.train.slot_loss import SlotTargets, slot_loss
+from twnm.train.curves import draw_curves
+from twnm.train.log import Log, write_row
+from twnm.train.objectives import Batch, Head, Objective, objective
+from twnm.train.slot_loss import SlotTargets
 from twnm.train.stream import Chunk, ChunkMaker, StreamSpec, stream_chunks, to_targets
 
-REPLAY = 8
+_VALIDATION_SEED = 1_000_004
+_MAY_CHANGE = frozenset({"steps", "cache", "workers", "threads", "validation_chunks", "validate_every", "save_every"})
+_LAG = 16  # chunks between two passes of the same one
+_CHUNKS_PER_STEP = 2
 _GROUPS = 4  # a chunk is turned in this many groups, each by its own turn
 
 
@@ -42,31 +49,59 @@ class EncoderRecipe(BaseModel):
 
     name: str = "small"
     sounds: str = ""
-    scenes: str = "indoor"
-    seed: int = 1
+    cache: str = ""
+    begin_with: str = ""
+    without: tuple[str, ...] = ()
+    scenes: str = "indoor 6, benchmark 3, moving 1"
+    seed: int = 11
     steps: int = 1500
     chunk: int = 16
+    replay: int = 4
+    variants: int = 3
     learning_rate: float = 1e-3
     weight_decay: float = 0.02
     warmup: int = 100
+    still_stem: int = 0
+    head: Head = "slots"
+    slots: int = 6
+    spatial: bool = True
+    semantics: bool = True
     width: int = 192
     layers: int = 4
     stem: tuple[int, ...] = (32, 64, 96, 128)
-    validation_chunks: int = 12
+    validation_chunks: int = 8
     validate_every: int = 250
-    save_every: int = 125
+    save_every: int = 100
     workers: int = 1
     threads: int = 1
 
+    def config(self) -> EncoderConfig:
+        """The encoder's sizes and inputs."""
+        return EncoderConfig(CLASSES, width=self.width, layers=self.layers, stem=self.stem, slots=self.slots, spatial=self.spatial, semantics=self.semantics)
+
     def stream(self, split: str) -> StreamSpec:
-        """The scene stream of a split; validation scenes have their own seed."""
-        return StreamSpec(self.sounds, self.scenes, split, self.seed if split == "train" else self.seed + 1_000_003, self.chunk, CLASSES)
+        """The scene stream of a split; validation scenes have their own seed, one recipe and their audio."""
+        if split == "train":
+            return StreamSpec(self.sounds, self.scenes, split, self.seed, self.chunk, CLASSES, self.variants, self.cache)
+        return StreamSpec(self.sounds, self.scenes.split()[0].rstrip(","), split, _VALIDATION_SEED, self.chunk, CLASSES, 0, self.cache, audio=True)
 
 
 ENCODER_RECIPES = {
     "small": EncoderRecipe(),
+    "further": EncoderRecipe(name="further", replay=5, still_stem=2, learning_rate=6e-4, warmup=60),
+    "baseline": EncoderRecipe(name="baseline", head="accdoa"),
     "tiny": EncoderRecipe(
-        name="tiny", scenes="anechoic", steps=6, chunk=4, width=32, layers=1, stem=(8, 8, 8, 8), validation_chunks=1, validate_every=3, save_every=3
+        name="tiny",
+        scenes="anechoic",
+        steps=6,
+        chunk=4,
+        variants=1,
+        width=32,
+        layers=1,
+        stem=(8, 8, 8, 8),
+        validation_chunks=1,
+        validate_every=3,
+        save_every=3,
     ),
 }
 
@@ -79,31 +114,59 @@ def learning_rate_at(recipe: EncoderRecipe, step: int) -> float:
     return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
 
 
-def _turned(chunk: Chunk, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, SlotTargets]:
-    """A chunk as tensors, its groups of scenes turned and mirrored at random."""
+def _turned(chunk: Chunk, rng: np.random.Generator) -> Batch:
+    """A chunk as tensors, its groups of scenes turned and mirrored at random; semantic vectors do not change by that."""
     features = torch.from_numpy(chunk.features).float()
     targets = to_targets(chunk.targets)
     turned, directions = [], []
     for part, where in zip(features.chunk(_GROUPS), targets.direction.chunk(_GROUPS), strict=True):
         turn = (int(rng.integers(4)), bool(rng.integers(2)), bool(rng.integers(2)))
-        turned.append(turn_features(part, *turn))
+        turned.append(_masked(turn_features(part, *turn), rng))
         directions.append(turn_directions(where, *turn))
-    return torch.cat(turned), torch.from_numpy(chunk.semantic).float(), replace(targets, direction=torch.cat(directions))
+    semantic, beams = (torch.from_numpy(part).float() for part in (chunk.semantic, chunk.beams))
+    return Batch(torch.cat(turned), semantic, beams, replace(targets, direction=torch.cat(directions)))
 
 
-def batches(recipe: EncoderRecipe, first_step: int) -> Generator[tuple[torch.Tensor, torch.Tensor, SlotTargets]]:
-    """Batches from `first_step` on: a new chunk and an earlier one, both turned."""
-    begin = max(0, first_step - REPLAY)
+def _masked(features: Tensor, rng: np.random.Generator) -> Tensor:
+    """One band of up to 12 mel bands set to zero in every second group (Park et al., 2019), so that no band alone carries a direction."""
+    if rng.random() < 0.5:
+        return features
+    width = int(rng.integers(1, 13))
+    first = int(rng.integers(0, features.shape[-1] - width))
+    features[..., first : first + width] = 0.0
+    return features
+
+
+def chunk_of(replay: int, use: int) -> tuple[int, int]:
+    """Which chunk the use number `use` takes, and the newest one that was made by then: each comes `replay` times, `_LAG` new ones apart."""
+    begin = 0
+    for passes in range(1, replay):
+        if use < _LAG * passes:
+            new, turn = divmod(use, passes)
+            return begin + new - turn * _LAG, begin + new
+        use, begin = use - _LAG * passes, begin + _LAG
+    new, turn = divmod(use, replay)
+    return begin + new - turn * _LAG, begin + new
+
+
+def batches(recipe: EncoderRecipe, first_step: int) -> Generator[Batch]:
+    """Batches from `first_step` on: each of two chunks, turned."""
+    begin = max(0, chunk_of(recipe.replay, first_step * _CHUNKS_PER_STEP)[1] - recipe.replay * _LAG)
     chunks = stream_chunks(recipe.stream("train"), begin, recipe.workers)
-    recent: deque[Chunk] = deque(maxlen=REPLAY + 1)
-    for number, chunk in enumerate(chunks, start=begin):
-        recent.append(chunk)
-        if number < first_step:
-            continue
-        rng = np.random.default_rng([recipe.seed, number, 2])
-        halves = [_turned(item, rng) for item in (recent[-1], recent[0])]
-        targets = SlotTargets(**{name: torch.cat([getattr(half[2], name) for half in halves]) for name in SlotTargets.__dataclass_fields__})
-        yield torch.cat([half[0] for half in halves]), torch.cat([half[1] for half in halves]), targets
+    held: dict[int, Chunk] = {}
+    newest = begin - 1
+    for step in itertools.count(first_step):
+        halves = []
+        for use in range(_CHUNKS_PER_STEP * step, _CHUNKS_PER_STEP * (step + 1)):
+            number, needed = chunk_of(recipe.replay, use)
+            while newest < needed:
+                newest += 1
+                held[newest] = next(chunks)
+                held.pop(newest - recipe.replay * _LAG, None)
+            halves.append(_turned(held[number], np.random.default_rng([recipe.seed, use, 2])))
+        targets = SlotTargets(**{name: torch.cat([getattr(half.targets, name) for half in halves]) for name in SlotTargets.__dataclass_fields__})
+        features, semantic, beams = (torch.cat([getattr(half, name) for half in halves]) for name in ("features", "semantic", "beams"))
+        yield Batch(features, semantic, beams, targets)
 
 
 def true_objects(targets: dict[str, np.ndarray], row: int, classes: tuple[str, ...]) -> list[PlacedObject]:
@@ -114,73 +177,111 @@ def true_objects(targets: dict[str, np.ndarray], row: int, classes: tuple[str, .
         if active.size == 0:
             continue
         x, y, z = targets["direction"][row, event, active].mean(axis=0)
-        place = (math.degrees(math.atan2(y, x)), math.degrees(math.atan2(z, math.hypot(x, y))), float(np.exp(targets["log_distance"][row, event])))
+        distance_m = float(np.exp(targets["log_distance"][row, event, active[len(active) // 2]]))
+        place = (math.degrees(math.atan2(y, x)), math.degrees(math.atan2(z, math.hypot(x, y))), distance_m)
         out.append(PlacedObject(classes[int(targets["label"][row, event])], active[0] / 10, (active[-1] + 1) / 10, *place))
     return out
 
 
-def validate(model: SlotEncoder, chunks: list[Chunk]) -> dict[str, float]:
-    """The figures of `metrics.localisation.summarise` on prepared chunks."""
-    model.eval()
+def validate(ears: Ears, chunks: list[Chunk]) -> dict[str, float]:
+    """The figures of `metrics.localisation.summarise` on prepared chunks with audio."""
     errors = []
-    classes = model.config.classes
-    with torch.inference_mode():
-        for chunk in chunks:
-            output = model(torch.from_numpy(chunk.features).float(), torch.from_numpy(chunk.semantic).float())
-            for row in range(len(chunk.features)):
-                objects = read_objects(output, row, classes)
-                heard = [PlacedObject(item.label, item.onset_s, item.offset_s, item.azimuth_deg, item.elevation_deg, item.distance_m) for item in objects]
-                errors.append(clip_errors(heard, true_objects(chunk.targets, row, classes)))
-    model.train()
+    for chunk in chunks:
+        for row, (objects, _) in enumerate(ears.hear(torch.from_numpy(chunk.audio).float())):
+            heard = [PlacedObject(item.label, item.onset_s, item.offset_s, item.azimuth_deg, item.elevation_deg, item.distance_m) for item in objects]
+            errors.append(clip_errors(heard, true_objects(chunk.targets, row, ears.classes)))
     return {name: round(value, 3) for name, value in summarise(errors).items()}
 
 
-def save_encoder(model: SlotEncoder, folder: Path) -> None:
+def save_encoder(model: SlotEncoder | AccdoaEncoder, folder: Path) -> None:
     """Write encoder.safetensors (half precision) and encoder.json."""
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(folder / "encoder.safetensors") as path:
         save_file({name: value.half() if value.is_floating_point() else value for name, value in model.state_dict().items()}, path)
+    head = {"head": "accdoa"} if isinstance(model, AccdoaEncoder) else {}
     with atomic_write(folder / "encoder.json") as path:
-        path.write_text(json.dumps(model.config.to_dict(), indent=1))
+        path.write_text(json.dumps(head | model.config.to_dict(), indent=1))
 
 
-def train_encoder(recipe: EncoderRecipe, out: Path) -> SlotEncoder:
-    """Train to the recipe's last step, resuming from OUT's checkpoint; writes OUT/log.jsonl and the encoder's weights.
+def _ears(model: SlotEncoder | AccdoaEncoder, semantic: SemanticEncoder) -> Ears:
+    return SlotEars(model, semantic) if isinstance(model, SlotEncoder) else AccdoaEars(model, semantic)
+
+
+def load_matching(model: nn.Module, folder: Path) -> list[str]:
+    """Take over every tensor of a trained encoder that has the same name and shape; gives the names of those that start anew.
+
+    Raises InputError when the folder holds no encoder.
+    """
+    path = folder / "encoder.safetensors"
+    if not path.is_file():
+        raise InputError(f"{folder} holds no encoder.safetensors to begin with; `twnm train encoder` makes one")
+    given = load_file(path)
+    own = model.state_dict()
+    fitting = {name: value.to(own[name].dtype) for name, value in given.items() if name in own and own[name].shape == value.shape}
+    model.load_state_dict(fitting, strict=False)
+    return sorted(own.keys() - fitting.keys())
+
+
+def _prepare(recipe: EncoderRecipe, out: Path) -> tuple[Objective, torch.optim.AdamW, int]:
+    """The model with its loss, its optimiser and the step to begin with: from OUT's checkpoint, the encoder to begin with, or nothing."""
+    torch.set_num_threads(recipe.threads)
+    torch.manual_seed(recipe.seed)
+    wanted = objective(recipe.head, recipe.config(), recipe.without)
+    model = wanted.model.train()
+    if recipe.begin_with:
+        anew = load_matching(model, Path(recipe.begin_with))
+        write_row(out, {"step": 0, "begin_with": recipe.begin_with, "anew": anew})
+    optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.98))
+    state = load_checkpoint(out, model, optimiser)
+    if state is None:
+        return wanted, optimiser, 0
+    before, now = state["recipe"], recipe.model_dump(mode="json")
+    other = sorted(name for name in before.keys() | now.keys() if name not in _MAY_CHANGE and before.get(name) != now.get(name))
+    if other:
+        raise InputError(f"{out} holds a run of another recipe ({', '.join(other)} differ); train in another folder or remove it")
+    return wanted, optimiser, int(state["step"])
+
+
+def train_encoder(recipe: EncoderRecipe, out: Path) -> SlotEncoder | AccdoaEncoder:
+    """Train to the recipe's last step, resuming from OUT's checkpoint; writes OUT/log.jsonl, OUT/curves.png and the encoder's weights.
 
     Raises InputError when OUT holds another recipe's run; RuntimeError when the loss is not finite (the last checkpoint is kept).
     """
     out.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(recipe.threads)
-    torch.manual_seed(recipe.seed)
-    config = EncoderConfig(CLASSES, width=recipe.width, layers=recipe.layers, stem=recipe.stem)
-    model = SlotEncoder(config).train()
-    optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.98))
-    state = load_checkpoint(out, model, optimiser)
-    if state is not None and state["recipe"] != recipe.model_dump(mode="json"):
-        raise InputError(f"{out} holds a run of another recipe; train in another folder or remove it")
-    first = state["step"] if state is not None else 0
+    wanted, optimiser, first = _prepare(recipe, out)
+    model = wanted.model
     maker = ChunkMaker(recipe.stream("val"))
     checks = [maker.make(number) for number in range(recipe.validation_chunks)]
-    began = time.monotonic()
     stream = batches(recipe, first)
-    for step in range(first, recipe.steps):
-        features, semantic, targets = next(stream)
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate_at(recipe, step)
-        loss, terms = slot_loss(model(features, semantic), targets)
-        if not torch.isfinite(loss):
-            raise RuntimeError(f"the loss is not finite at step {step}; the last checkpoint in {out} is good")
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
-        optimiser.step()
-        done = step + 1
-        if done % 50 == 0 or done == recipe.steps:
-            write_row(out, {"step": done, "loss": loss.item(), "seconds": time.monotonic() - began, **{name: float(term) for name, term in terms.items()}})
-        if done % recipe.validate_every == 0 or done == recipe.steps:
-            write_row(out, {"step": done, "validation": validate(model, checks)})
-        if done % recipe.save_every == 0 or done == recipe.steps:
-            save_checkpoint(out, done, model, optimiser, {"recipe": recipe.model_dump(mode="json")})
+    with Log(out, recipe.steps, scenes_per_step=recipe.chunk * _CHUNKS_PER_STEP) as log:
+        for step in range(first, recipe.steps):
+            with log.waiting():
+                batch = next(stream)
+            model.encoder.stem.still = recipe.still_stem
+            total, terms = _step(wanted, optimiser, batch, learning_rate_at(recipe, step))
+            if not math.isfinite(total):
+                raise RuntimeError(f"the loss is not finite at step {step}; the last checkpoint in {out} is good")
+            done = step + 1
+            log.step(done, total, terms)
+            if done % recipe.validate_every == 0 or done == recipe.steps:
+                log.row({"step": done, "validation": validate(_ears(model.eval(), maker.semantic), checks)})
+                model.train()
+            if done % recipe.save_every == 0 or done == recipe.steps:
+                save_checkpoint(out, done, model, optimiser, {"recipe": recipe.model_dump(mode="json")})
     stream.close()
     save_encoder(model, out)
+    draw_curves(out)
     return model
+
+
+def _step(wanted: Objective, optimiser: torch.optim.AdamW, batch: Batch, rate: float) -> tuple[float, dict[str, float]]:
+    """One update; gives the loss and its terms, and leaves the weights as they are if the loss is not finite."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    loss, terms = wanted.loss(batch)
+    if torch.isfinite(loss):
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(wanted.model.parameters(), 2.0)
+        optimiser.step()
+    return loss.item(), {name: term.item() for name, term in terms.items()}

@@ -20,7 +20,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from twnm.ambisonics import angle_between_deg, unit_vector
-from twnm.model.hear import HeardObject, read_objects
+from twnm.model.hear import HeardObject, hear_clips, read_objects
 from twnm.model.projector import HeardBatch, summarise_slots
 from twnm.model.slots import SlotEncoder
 from twnm.model.twnm import Twnm, as_heard
@@ -59,15 +59,13 @@ class LessonMaker:
 
     def make(self, index: int) -> Lesson:
         """Lesson about scene `index`."""
-        from twnm.model.features import spatial_features
         from twnm.simulate.render import render
 
         spec = self.source.spec
         foa, scene = render(draw_training_scene(self.source.catalogue, spec, index), self.source.catalogue)
         audio = torch.from_numpy(foa)[None]
         with torch.inference_mode():
-            semantic = self.source.semantic(audio)
-            output = self.encoder(spatial_features(audio), semantic)
+            output, semantic = hear_clips(self.encoder, self.source.semantic, audio)
             heard = summarise_slots(output, semantic)
             objects = read_objects(output, 0, self.encoder.config.classes, duration_s=scene.duration_s)
         rng = np.random.default_rng([spec.seed, index, 3])

@@ -1,20 +1,22 @@
 """The loss of the slots: exact set matching over a clip, then supervised terms on matched slots and regularisation on all.
 
-For events e (class c_e, activity a_e(t), direction u_e(t), distance d_e) and slots k, the assignment pi minimises the sum over events of
+For events e (class c_e, activity a_e(t), direction u_e(t), distance d_e(t)) and slots k, the assignment pi minimises the sum over events of
 
-    C(e, k) = -log p_k(c_e) + BCE(a_k, a_e) + 2 mean_t a_e(t) (1 - u_k(t) . u_e(t)) + 0.5 |ln d_k - ln d_e| - log p_k(exists)
+    C(e, k) = -log p_k(c_e) + BCE(a_k, a_e) + 2 <1 - u_k . u_e> + 0.5 |<ln d_k> - <ln d_e>| - log p_k(exists)
 
-over all injections (at most 6 slots and 4 events: 360 of them, all are tried). The loss is
+over all injections (at most 6 slots and 4 events: 360 of them, all are tried); <.> is the mean over the frames in which the event is active. The loss is
 
-    L = L_exist + L_class + L_act + 2 L_dir + 0.5 L_dist + 0.2 L_room + L_accdoa + 0.1 (R_silent + R_apart + R_disjoint + R_steady)
+    L = 2 L_exist + 0.7 L_class + L_name + L_act + 2 L_dir + 0.5 L_dist + 0.2 L_moves + 0.2 L_room + 0.2 L_walls + L_accdoa
+        + 0.1 (R_silent + R_apart + R_disjoint + R_steady)
 
 R_silent   unmatched slots are inactive: mean_t sigmoid(activity)
 R_apart    embeddings of two existing slots are decorrelated: cos^2
 R_disjoint attention of two existing slots overlaps little: sum_t sqrt(A_k A_l) where the events do not overlap in time
-R_steady   a slot keeps its object: mean_t |u_k(t+1) - u_k(t)|^2 over frames in which it is active
+R_steady   a slot keeps its object: mean_t |(u_k(t+1) - u_k(t)) - (u_e(t+1) - u_e(t))|^2 over frames in which it is active
 """
 
 import itertools
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +25,23 @@ from torch import Tensor
 from torch.nn import functional
 
 from twnm.model.slots import SlotOutput
+
+WEIGHTS = {
+    "exist": 2.0,
+    "class": 0.7,
+    "dir": 2.0,
+    "dist": 0.5,
+    "moves": 0.2,
+    "room": 0.2,
+    "walls": 0.2,
+    "silent": 0.1,
+    "apart": 0.1,
+    "disjoint": 0.1,
+    "steady": 0.1,
+}
+"""Weights of the terms; 1 for those that are not here."""
+TERMS = ("accdoa", "act", "name", *WEIGHTS)
+"""All terms."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +52,10 @@ class SlotTargets:
     label: Int[Tensor, "batch events"]
     activity: Float[Tensor, "batch events time"]
     direction: Float[Tensor, "batch events time 3"]
-    log_distance: Float[Tensor, "batch events"]
-    room: Float[Tensor, "batch 2"]
+    log_distance: Float[Tensor, "batch events time"]
+    moves: Bool[Tensor, "batch events"]
+    room: Float[Tensor, "batch 4"]
+    walls: Bool[Tensor, " batch"]
     has_room: Bool[Tensor, " batch"]
 
 
@@ -47,7 +68,8 @@ def matching_cost(output: SlotOutput, targets: SlotTargets) -> Float[Tensor, "ba
     cosine = torch.einsum("bktx,betx->bekt", output.direction, targets.direction)
     active = targets.activity[:, :, None]
     direction = (active * (1 - cosine)).sum(dim=-1) / active.sum(dim=-1).clamp_min(1)
-    distance = (output.log_distance[:, None] - targets.log_distance[:, :, None]).abs()
+    middle = (targets.activity * targets.log_distance).sum(dim=-1) / targets.activity.sum(dim=-1).clamp_min(1)
+    distance = (output.log_distance[:, None] - middle[:, :, None]).abs()
     cost = label + activity + 2 * direction + 0.5 * distance - functional.logsigmoid(output.existence)[:, None]
     return cost * targets.present[:, :, None]
 
@@ -65,8 +87,19 @@ def _mean(values: Tensor, weights: Tensor) -> Tensor:
     return (values * weights).sum() / weights.sum().clamp_min(1)
 
 
-def slot_loss(output: SlotOutput, targets: SlotTargets) -> tuple[Tensor, dict[str, Tensor]]:
-    """The loss L of the module's text and its terms (detached) for the log."""
+def slot_loss(
+    output: SlotOutput,
+    targets: SlotTargets,
+    name: Callable[[Int[Tensor, "batch events"]], Float[Tensor, "batch events classes"]] | None = None,
+    without: Collection[str] = (),
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The loss L of the module's text and its terms (detached) for the log.
+
+    Args:
+        output, targets: of a batch.
+        name: given the slots that the events were matched with, their class logits after the second pass; without it there is no L_name.
+        without: terms that are left out.
+    """
     with torch.no_grad():
         chosen = match(matching_cost(output, targets))
     present = targets.present.float()
@@ -77,24 +110,32 @@ def slot_loss(output: SlotOutput, targets: SlotTargets) -> tuple[Tensor, dict[st
     def of(values: Tensor) -> Tensor:
         return values[batch, chosen]
 
-    cosine = (of(output.direction) * targets.direction).sum(dim=-1)
+    def class_error(logits: Tensor) -> Tensor:
+        wrong = functional.cross_entropy(logits.flatten(0, 1), targets.label.flatten(), reduction="none", label_smoothing=0.05)
+        return _mean(wrong, present.flatten())
+
+    direction = of(output.direction)
+    cosine = (direction * targets.direction).sum(dim=-1)
     active = targets.activity * present[:, :, None]
     spread = of(output.log_spread)
-    wrong = functional.cross_entropy(of(output.label).flatten(0, 1), targets.label.flatten(), reduction="none", label_smoothing=0.05)
-    error = (of(output.log_distance) - targets.log_distance).abs()
-    room = (output.room - targets.room).abs().mean(dim=-1)
+    error = (of(output.log_distances) - targets.log_distance).abs()
+    walls = targets.walls.float()
     terms = {
         "exist": functional.binary_cross_entropy_with_logits(output.existence, exists),
-        "class": _mean(wrong, present.flatten()),
+        "class": class_error(of(output.label)),
         "act": _mean(functional.binary_cross_entropy_with_logits(of(output.activity), targets.activity, reduction="none").mean(dim=-1), present),
         "dir": _mean(torch.sqrt(2 * (1 - cosine).clamp_min(0) + 1e-3), active),
-        "dist": _mean(error * torch.exp(-spread) + spread, present),
-        "room": _mean(room, targets.has_room.float()),
+        "dist": _mean(error * torch.exp(-spread)[..., None] + spread[..., None], active),
+        "moves": _mean(functional.binary_cross_entropy_with_logits(of(output.moves), targets.moves.float(), reduction="none"), present),
+        "room": _mean((output.room - targets.room).abs().mean(dim=-1), walls),
+        "walls": _mean(functional.binary_cross_entropy_with_logits(output.walls, walls, reduction="none"), targets.has_room.float()),
         "accdoa": _accdoa_loss(output, targets),
     }
-    terms |= _regularisation(output, targets, exists, chosen)
-    weights = {"exist": 2.0, "dir": 2.0, "dist": 0.5, "room": 0.2, "silent": 0.1, "apart": 0.1, "disjoint": 0.1, "steady": 0.1}
-    total = torch.stack([weights.get(name, 1.0) * term for name, term in terms.items()]).sum()
+    if name is not None:
+        terms["name"] = class_error(name(chosen))
+    change = (direction.diff(dim=2) - targets.direction.diff(dim=2)).square().sum(dim=-1)
+    terms |= _regularisation(output, targets, exists, chosen) | {"steady": _mean(change, active[..., 1:])}
+    total = torch.stack([WEIGHTS.get(name, 1.0) * term for name, term in terms.items() if name not in without]).sum()
     return total, {name: term.detach() for name, term in terms.items()}
 
 
@@ -119,10 +160,8 @@ def _regularisation(output: SlotOutput, targets: SlotTargets, exists: Tensor, ch
     together[batch.expand_as(chosen)[targets.present], chosen[targets.present]] = targets.activity[targets.present]
     overlapping = torch.einsum("bkt,blt->bkl", together, together) > 0
     overlap = torch.einsum("bkt,blt->bkl", output.attention.clamp_min(1e-6).sqrt(), output.attention.clamp_min(1e-6).sqrt())
-    sounding = activity[..., 1:] * exists[..., None]
     return {
         "silent": _mean(activity.mean(dim=-1), 1 - exists),
         "apart": _mean((unit @ unit.transpose(1, 2)).square(), pairs),
         "disjoint": _mean(overlap, pairs * ~overlapping),
-        "steady": _mean(output.direction.diff(dim=2).square().sum(dim=-1), sounding),
     }
