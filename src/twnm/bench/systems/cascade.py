@@ -1,6 +1,6 @@
 """The cascade: the spatial encoder's slots say what is where and when, arithmetic answers; no language model.
 
-The encoder was never told of places without walls, so the cascade never answers that it is in the open.
+It does not use yet what the encoder says of walls, so it never answers that it is in the open.
 """
 
 import math
