@@ -105,6 +105,6 @@ class Worker:
                 result, error = job.work(), None
             except BaseException as raised:
                 result, error = None, raised
-            job.settle(result, error)
             took_s = time.monotonic() - began
             self._job_s = self._job_s + _AVERAGED * (took_s - self._job_s) if self._job_s else took_s
+            job.settle(result, error)
