@@ -4,8 +4,6 @@ Needs playwright and the system's Chromium (`apt-get install chromium`); run wit
 """
 
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 # Chromium as root, without looking for updates and for Google's hosts.
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync")
 DESKTOP, PHONE = (1280, 900), (390, 844)
 
 
@@ -31,19 +28,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     items = make_benchmark(folder / "bench", 4)
     write_run(folder / "run", folder / "bench", [row for player in PLAYERS for row in rows_of(player, items, {})])
     return write_report(folder / "run", folder / "report.html")
-
-
-@pytest.fixture(scope="module")
-def browser() -> "Iterator[Browser]":
-    from playwright.sync_api import sync_playwright
-
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.fail("Chromium is not installed; apt-get install chromium, or leave these tests out: pytest -m 'not browser'")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
-        yield chromium
-        chromium.close()
 
 
 def opened(browser: "Browser", report: Path, size: tuple[int, int] = DESKTOP, theme: str = "light") -> "tuple[Page, list[str]]":

@@ -1,5 +1,4 @@
 import os
-import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -84,20 +83,6 @@ def studio(browsed: tuple[Path, Path]) -> Iterator[str]:
 
     with Served(data=(browsed[0],), runs=(browsed[1],)) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> "Iterator[Browser]":
-    from page_steps import FLAGS
-    from playwright.sync_api import sync_playwright
-
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.fail("Chromium is not installed; apt-get install chromium, or leave these tests out: pytest -m 'not browser'")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

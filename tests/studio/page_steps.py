@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 # Chromium as root, without looking for updates and for Google's hosts.
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update")
 DESKTOP, PHONE = (1360, 900), (390, 844)
 RATE_HZ = 24_000
 
