@@ -17,8 +17,8 @@ from twnm.model.language import LoraSettings, lora_weights, merge_lora
 from twnm.model.twnm import Twnm, load
 from twnm.train import instruct
 from twnm.train.encoder import save_encoder
-from twnm.train.instruct import INSTRUCT_RECIPES, InstructRecipe, prepare, sequence_loss, train_instruct
-from twnm.train.lessons import Lesson, build_sequence
+from twnm.train.instruct import INSTRUCT_RECIPES, InstructRecipe, lessons_loss, prepare, train_instruct
+from twnm.train.lessons import Lesson, pack
 
 QUESTION = item("Where is the dog?", "dog 90° is left", "on your left")
 
@@ -90,9 +90,9 @@ def test_gradients_are_clipped_together_and_cleared() -> None:
 
 def test_the_stage_begins_at_the_language_model_itself(recipe: InstructRecipe, encoder_folder: Path, lessons: list[Lesson]) -> None:
     model = prepare(recipe, encoder_folder)
-    before = sequence_loss(model, build_sequence(model, lessons[0]))[0].item()
+    before = lessons_loss(model, [pack(model, lessons[0])])[0].item()
     merge_lora(model.language.model)
-    assert sequence_loss(model, build_sequence(model, lessons[0]))[0].item() == pytest.approx(before)
+    assert lessons_loss(model, [pack(model, lessons[0])])[0].item() == pytest.approx(before)
     trained = [name for name, weight in model.language.model.named_parameters() if weight.requires_grad]
     assert trained == []  # after merging nothing of the language model is trainable
     assert not any(weight.requires_grad for weight in model.encoder.parameters())
@@ -123,12 +123,12 @@ def test_training_makes_the_lesson_more_probable_and_the_weights_load_into_the_s
 ) -> None:
     monkeypatch.setattr(instruct, "ordered_stream", lambda factory, first, workers: (lessons[0] for _ in itertools.count()))
     fresh = prepare(recipe, encoder_folder)
-    before = sequence_loss(fresh, build_sequence(fresh, lessons[0]))[0].item()
+    before = lessons_loss(fresh, [pack(fresh, lessons[0])])[0].item()
     trained = train_instruct(recipe.model_copy(update={"steps": 15}), encoder_folder, tmp_path)
-    after = sequence_loss(trained, build_sequence(trained, lessons[0]))[0].item()
+    after = lessons_loss(trained, [pack(trained, lessons[0])])[0].item()
     assert after < 0.95 * before
     loaded = load(tmp_path)
-    assert sequence_loss(loaded, build_sequence(loaded, lessons[0]))[0].item() == pytest.approx(after, rel=1e-3)
+    assert lessons_loss(loaded, [pack(loaded, lessons[0])])[0].item() == pytest.approx(after, rel=1e-3)
     assert not any(name for name, _ in loaded.language.model.named_parameters() if ".lora_" in name)
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [5, 10, 15]
@@ -138,7 +138,7 @@ def test_training_makes_the_lesson_more_probable_and_the_weights_load_into_the_s
 def test_the_logged_loss_is_the_weighted_mean_over_targets(recipe: InstructRecipe, encoder_folder: Path, lessons: list[Lesson], tmp_path: Path) -> None:
     two = recipe.model_copy(update={"steps": 1, "lessons": 2, "evidence_weight": 0.25})
     fresh = prepare(two, encoder_folder)
-    losses, weights = zip(*(sequence_loss(fresh, build_sequence(fresh, lesson, 0.25)) for lesson in lessons[:2]), strict=True)
+    losses, weights = zip(*(lessons_loss(fresh, [pack(fresh, lesson, 0.25)]) for lesson in lessons[:2]), strict=True)
     train_instruct(two, encoder_folder, tmp_path)
     row = json.loads((tmp_path / "log.jsonl").read_text())
     assert row["loss"] == pytest.approx(np.sum([loss.item() for loss in losses]) / np.sum([weight.item() for weight in weights]), abs=1e-3)

@@ -15,8 +15,8 @@ from twnm.model.spatial_encoder import EncoderConfig
 from twnm.model.twnm import Twnm
 from twnm.scene import Event, Room, Scene, Waypoint
 from twnm.sounds.classes import CLASSES
-from twnm.train.instruct import sequence_loss
-from twnm.train.lessons import IGNORED, Lesson, LessonMaker, Sequence, build_sequence, named_as_true
+from twnm.train.instruct import lessons_loss
+from twnm.train.lessons import IGNORED, Lesson, LessonMaker, Packed, pack, named_as_true
 from twnm.train.stream import StreamSpec
 
 SIDE = item("Where is the dog?", "dog 90° is left", "on your left")
@@ -36,7 +36,7 @@ def lesson_of(model: Twnm) -> Callable[..., Lesson]:
 
 @pytest.fixture(scope="module")
 def loss_of(model: Twnm, lesson_of: Callable[..., Lesson]) -> Callable[..., float]:
-    return lambda *items: sequence_loss(model, build_sequence(model, lesson_of(*items)))[0].item()
+    return lambda *items: lessons_loss(model, [pack(model, lesson_of(*items))])[0].item()
 
 
 def test_a_packed_lesson_costs_what_its_questions_cost_alone_with_the_evidence_counted_once(loss_of: Callable[..., float]) -> None:
@@ -45,42 +45,42 @@ def test_a_packed_lesson_costs_what_its_questions_cost_alone_with_the_evidence_c
 
 
 def test_the_evidence_weighs_as_much_as_asked_and_questions_weigh_one(model: Twnm, lesson_of: Callable[..., Lesson], loss_of: Callable[..., float]) -> None:
-    loss, weight = sequence_loss(model, build_sequence(model, lesson_of(SIDE), 0.25))
+    loss, weight = lessons_loss(model, [pack(model, lesson_of(SIDE), 0.25)])
     assert loss.item() == pytest.approx(loss_of(SIDE) - 0.75 * loss_of(), rel=1e-5)
     said = len(model.ids(SIDE.derivation)) + len(model.ids(SIDE.answer_text)) + 2
     assert weight.item() == pytest.approx(0.25 * (len(model.ids(EVIDENCE)) + 1) + said)
 
 
 def test_a_question_does_not_see_its_neighbour(model: Twnm, lesson_of: Callable[..., Lesson]) -> None:
-    alone, packed = build_sequence(model, lesson_of(COUNT)), build_sequence(model, lesson_of(COUNT, SIDE))
+    alone, packed = pack(model, lesson_of(COUNT)), pack(model, lesson_of(COUNT, SIDE))
     end = len(alone.targets)
     targets = packed.targets.clone()
     targets[end:] = IGNORED
-    expected = sequence_loss(model, alone)[0]
-    torch.testing.assert_close(sequence_loss(model, replace(packed, targets=targets))[0], expected, rtol=1e-5, atol=0)
-    other = build_sequence(model, lesson_of(LOUD, COUNT))
-    first = len(build_sequence(model, lesson_of(LOUD)).targets)
-    prefix = len(build_sequence(model, lesson_of()).targets)
+    expected = lessons_loss(model, [alone])[0]
+    torch.testing.assert_close(lessons_loss(model, [replace(packed, targets=targets)])[0], expected, rtol=1e-5, atol=0)
+    other = pack(model, lesson_of(LOUD, COUNT))
+    first = len(pack(model, lesson_of(LOUD)).targets)
+    prefix = len(pack(model, lesson_of()).targets)
     noisy = other.embeddings.clone()
     noisy[prefix:first] += torch.randn(first - prefix, noisy.shape[1])  # all of the first question
     targets = other.targets.clone()
     targets[prefix:first] = IGNORED
-    torch.testing.assert_close(sequence_loss(model, replace(other, embeddings=noisy, targets=targets))[0], expected, rtol=1e-5, atol=0)
+    torch.testing.assert_close(lessons_loss(model, [replace(other, embeddings=noisy, targets=targets)])[0], expected, rtol=1e-5, atol=0)
 
 
 def test_a_question_sees_the_recording_and_its_evidence(model: Twnm, lesson_of: Callable[..., Lesson]) -> None:
-    sequence = build_sequence(model, lesson_of(SIDE))
-    prefix = len(build_sequence(model, lesson_of()).targets)
+    sequence = pack(model, lesson_of(SIDE))
+    prefix = len(pack(model, lesson_of()).targets)
     targets = sequence.targets.clone()
     targets[:prefix] = IGNORED
     embeddings = sequence.embeddings.clone().requires_grad_()
-    sequence_loss(model, replace(sequence, embeddings=embeddings, targets=targets))[0].backward()
+    lessons_loss(model, [replace(sequence, embeddings=embeddings, targets=targets)])[0].backward()
     assert embeddings.grad is not None
     assert (embeddings.grad[:prefix].abs().amax(dim=1) > 0).all()
 
 
 def test_targets_are_the_evidence_then_reasoning_and_answer_of_each_question(model: Twnm, lesson_of: Callable[..., Lesson]) -> None:
-    sequence = build_sequence(model, lesson_of(SIDE, COUNT))
+    sequence = pack(model, lesson_of(SIDE, COUNT))
     wanted = sequence.targets[sequence.targets != IGNORED].tolist()
     end = "<|im_end|>"
     expected = f"{EVIDENCE}{end}{SIDE.derivation}\n{SIDE.answer_text}{end}{COUNT.derivation}\n{COUNT.answer_text}{end}"
@@ -88,16 +88,16 @@ def test_targets_are_the_evidence_then_reasoning_and_answer_of_each_question(mod
 
 
 def test_every_target_is_the_token_that_stands_next(model: Twnm, lesson_of: Callable[..., Lesson]) -> None:
-    sequence = build_sequence(model, lesson_of(SIDE, COUNT))
+    sequence = pack(model, lesson_of(SIDE, COUNT))
     wanted = torch.nonzero(sequence.targets != IGNORED).squeeze(1)
     torch.testing.assert_close(sequence.embeddings[wanted + 1], model.embed(sequence.targets[wanted].tolist()), rtol=0, atol=0)
     assert (sequence.positions[wanted + 1] == sequence.positions[wanted] + 1).all()
 
 
 def test_positions_of_every_question_go_on_from_the_prefix(model: Twnm, lesson_of: Callable[..., Lesson]) -> None:
-    prefix = len(build_sequence(model, lesson_of()).targets)
-    first = len(build_sequence(model, lesson_of(SIDE)).targets)
-    positions = build_sequence(model, lesson_of(SIDE, COUNT)).positions.tolist()
+    prefix = len(pack(model, lesson_of()).targets)
+    first = len(pack(model, lesson_of(SIDE)).targets)
+    positions = pack(model, lesson_of(SIDE, COUNT)).positions.tolist()
     assert positions[:first] == list(range(first))
     assert positions[first:] == list(range(prefix, prefix + len(positions) - first))
 
@@ -114,11 +114,11 @@ def test_training_costs_what_asking_finds_improbable(model: Twnm, lesson_of: Cal
 
 
 def test_the_loss_is_the_sum_over_its_targets_in_one_plain_pass(model: Twnm, lesson_of: Callable[..., Lesson]) -> None:
-    sequence: Sequence = build_sequence(model, lesson_of(SIDE))
+    sequence: Packed = pack(model, lesson_of(SIDE))
     with torch.no_grad():
         logs = model.language.model(inputs_embeds=sequence.embeddings[None], use_cache=False).logits[0].log_softmax(-1)
     wanted = torch.nonzero(sequence.targets != IGNORED).squeeze(1)
-    loss, count = sequence_loss(model, sequence)
+    loss, count = lessons_loss(model, [sequence])
     assert int(count) == len(wanted)
     torch.testing.assert_close(loss, -logs[wanted, sequence.targets[wanted]].sum(), rtol=1e-5, atol=0)
 

@@ -24,6 +24,7 @@ def train_encoder(
     without: tuple[str, ...] = (),
     steps: int | None = None,
     seed: int | None = None,
+    half: bool | None = None,
 ) -> None:
     """Train the spatial encoder on scenes made on the fly.
 
@@ -32,7 +33,7 @@ def train_encoder(
     out
         Folder for checkpoints, log.jsonl, curves.png and the weights.
     recipe
-        small (from nothing), further (from a trained encoder, its first layers still), baseline (multi-ACCDOA instead of slots) or tiny.
+        small (from nothing), further (from a trained encoder), baseline (multi-ACCDOA instead of slots) or tiny.
     sounds
         Folder of dry sounds; your own catalogue if absent.
     begin_with
@@ -45,7 +46,11 @@ def train_encoder(
         Instead of the recipe's.
     seed
         Instead of the recipe's.
+    half
+        Multiply in bfloat16; if not said, where the processor has instructions for it (elsewhere it is slower).
     """
+    import torch
+
     from twnm.model.twnm import SHIPPED
     from twnm.train.encoder import ENCODER_RECIPES
     from twnm.train.encoder import train_encoder as train
@@ -59,7 +64,7 @@ def train_encoder(
     paths = {name: "" if path is None else str(path) for name, path in given.items()}
     open_sounds(sounds)
     make_folder(out)
-    train(chosen.model_copy(update=paths | {"without": without}), out)
+    train(chosen.model_copy(update=paths | {"without": without, "half": torch.cpu._is_avx512_bf16_supported() if half is None else half}), out)
 
 
 @train_app.command(name="instruct")

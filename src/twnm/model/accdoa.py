@@ -44,7 +44,7 @@ class AccdoaEncoder(nn.Module):
 
     def forward(self, features: Float[Tensor, "batch 7 frames mels"], semantic: Float[Tensor, "batch patches size"]) -> AccdoaOutput:
         """Hear a batch of clips, as `SlotEncoder` does."""
-        said = self.head(self.encoder(features, semantic)).unflatten(-1, (TRACKS, len(self.config.classes), 4))
+        said = self.head(self.encoder(features, semantic)[0]).unflatten(-1, (TRACKS, len(self.config.classes), 4))
         return AccdoaOutput(said[..., :3], said[..., 3] + math.log(2.0))
 
 

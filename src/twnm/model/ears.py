@@ -54,7 +54,8 @@ class AccdoaEars:
     def hear(self, audio: Float[Tensor, "batch 4 samples"]) -> list[Heard]:
         """The objects of each clip; none in silence."""
         with torch.no_grad():
-            output = self.encoder(spatial_features(audio), self.semantic(audio))
+            device = next(self.encoder.parameters()).device
+            output = self.encoder(spatial_features(audio).to(device), self.semantic(audio).to(device))
         silent = audio.square().mean(dim=-1).amax(dim=-1).sqrt() < SILENT_RMS
         return [([] if silent[row] else read_accdoa(output, row, self.classes), None) for row in range(len(audio))]
 

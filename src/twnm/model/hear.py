@@ -25,6 +25,7 @@ MOVES_ABOVE = 0.5
 DISTANCE_CHANGES_BY = 1.2
 END_FRAMES = 3  # what counts as the beginning and the end of a motion: 0.3 s
 _NEVER = -20.0
+_OTHERS, _LEAST_PROBABLE = 3, 0.1
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class HeardObject:
     """One sound object: catalogue label, confidence (existence x class), time span, place, and its direction and distance every 100 ms.
 
     `azimuths_deg`, `elevations_deg` and `distances_m` run from the frame of `onset_s`, ten per second (`distances_m` may be empty: not followed).
-    `distance_m` is that of the middle, `distance_spread` the Laplace scale of the log distance, `moves` the probability that it moves.
+    `distance_m` is that of the middle, `distance_spread` the Laplace scale of the log distance, `moves` the probability that it moves. `others` are the
+    labels that it may have instead, most probable first: up to three that are at least a tenth probable.
     """
 
     label: str
@@ -47,6 +49,7 @@ class HeardObject:
     elevations_deg: tuple[float, ...]
     distances_m: tuple[float, ...] = ()
     moves: float = 0.0
+    others: tuple[str, ...] = ()
 
     @property
     def nearest_s(self) -> float:
@@ -90,11 +93,15 @@ class HeardRoom:
 def hear_clips(
     encoder: SlotEncoder, semantic: SemanticEncoder, audio: Float[Tensor, "batch 4 samples"]
 ) -> tuple[SlotOutput, Float[Tensor, "batch patches size"]]:
-    """Hear clips in two passes: slots from the features, then names of the existing slots from beams towards them. Also gives the semantic vectors of W."""
+    """Hear clips in two passes: slots from the features, then names of the existing slots from beams towards them. Also gives the semantic vectors of W.
+
+    `audio` is on the CPU; what is given is where the encoder is.
+    """
     with torch.no_grad():
-        heard = semantic(audio)
-        output = encoder(spatial_features(audio), heard)
-        silent = audio.square().mean(dim=-1).amax(dim=-1).sqrt() < SILENT_RMS
+        device = next(encoder.parameters()).device
+        heard = semantic(audio).to(device)
+        output = encoder(spatial_features(audio).to(device), heard)
+        silent = (audio.square().mean(dim=-1).amax(dim=-1).sqrt() < SILENT_RMS).to(device)
         output = replace(output, existence=torch.where(silent[:, None], _NEVER, output.existence))
         exists = output.existence.sigmoid() > EXISTS_ABOVE
         if not exists.any():
@@ -104,7 +111,7 @@ def hear_clips(
             slots = torch.nonzero(exists[row]).flatten()
             active = np.stack([_while_active(one) for one in output.activity[row, slots].sigmoid().numpy(force=True)])
             beams[row, slots] = semantic.hear_beams(audio[row].numpy(), output.direction[row, slots].numpy(force=True).astype(float), active)
-        named = encoder.name(output.label, output.evidence, beams)
+        named = encoder.name(output.label, output.evidence, beams.to(device))
         return replace(output, label=torch.where(exists[..., None], named, output.label)), heard
 
 
@@ -136,7 +143,7 @@ def read_objects(output: SlotOutput, row: int, classes: tuple[str, ...], start_s
         distances_m = np.exp(output.log_distances[row, slot, first:last].numpy(force=True).astype(float))
         azimuth, elevation = angles_deg((directions * activity[slot, first:last, None]).sum(axis=0))
         azimuths, elevations = angles_deg(directions)
-        best = int(labels[slot].argmax())
+        best, *others = np.argsort(-labels[slot], kind="stable")[: 1 + _OTHERS].tolist()
         objects.append(
             HeardObject(
                 label=classes[best],
@@ -151,6 +158,7 @@ def read_objects(output: SlotOutput, row: int, classes: tuple[str, ...], start_s
                 elevations_deg=tuple(np.round(elevations, 1).tolist()),
                 distances_m=tuple(np.round(distances_m, 2).tolist()),
                 moves=float(moves[slot]),
+                others=tuple(classes[other] for other in others if labels[slot, other] >= _LEAST_PROBABLE),
             )
         )
     return sorted(objects, key=lambda item: (item.onset_s, item.azimuth_deg))

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from twnm.model.pointing import REACHES_FRAMES, Pointing
 from twnm.model.spatial_encoder import EncoderConfig, SpatialEncoder, spread
 
 _MIDDLE_LOG_DISTANCE = 0.7  # about ln 2 m, the middle of the distances that are met
@@ -76,6 +77,9 @@ class SlotEncoder(nn.Module):
         self.of_slot = nn.Linear(width, width)
         self.of_frame = nn.Linear(width, width)
         self.per_frame = nn.Sequential(nn.GELU(), nn.Linear(width, width // 2), nn.GELU(), nn.Linear(width // 2, 4))
+        if config.pointing:
+            self.pointing = Pointing(width // 2, config.stem[1])
+            self.clarity = nn.Linear(len(REACHES_FRAMES), width // 2)
         self.existence = nn.Linear(2 * width, 1)
         self.label = nn.Sequential(nn.Linear(2 * width + config.semantic_size, width), nn.GELU(), nn.Dropout(0.2), nn.Linear(width, len(config.classes)))
         self.distance = nn.Sequential(nn.Linear(2 * width, width // 2), nn.GELU(), nn.Linear(width // 2, 2))
@@ -92,7 +96,7 @@ class SlotEncoder(nn.Module):
 
     def forward(self, features: Float[Tensor, "batch 7 frames mels"], semantic: Float[Tensor, "batch patches size"]) -> SlotOutput:
         """Hear a batch of clips; `semantic` are the frozen semantic encoder's vectors on W."""
-        frames = self.encoder(features, semantic)
+        frames, early = self.encoder(features, semantic)
         slots = self.queries.expand(len(frames), -1, -1)
         attention = slots.new_zeros(0)
         for layer in self.layers:
@@ -106,9 +110,14 @@ class SlotEncoder(nn.Module):
         both = torch.cat([slots, share @ frames], dim=-1)
         meant = semantic if self.config.semantics else torch.zeros_like(semantic)
         heard = share @ spread(nn.functional.layer_norm(meant, meant.shape[-1:]), frames.shape[1])
-        distance = self.distance(both)
+        towards, about = pair[..., 1:], self.distance[0](both)
+        if self.config.pointing:
+            pointed, lengths = self.pointing(hidden, activity, early, self.encoder.heard(features)[:, 4:])
+            towards = towards + pointed
+            about = about + self.clarity((share[..., None] * lengths).sum(dim=2))
+        direction = nn.functional.normalize(towards, dim=-1, eps=1e-4)
+        distance = self.distance[1:](about)
         log_distances = distance[..., :1] + _MIDDLE_LOG_DISTANCE + self.approach(hidden).squeeze(-1)
-        direction = nn.functional.normalize(pair[..., 1:], dim=-1, eps=1e-4)
         return SlotOutput(
             existence=self.existence(both).squeeze(-1),
             label=self.label(torch.cat([both, heard], dim=-1)),

@@ -14,12 +14,15 @@ from torch import Tensor, nn
 
 from twnm.model.features import FEATURE_CHANNELS, FRAMES_PER_LABEL
 
+_EARLY = 6  # steps of the stem's first two layers
+
 
 @dataclass(frozen=True)
 class EncoderConfig:
     """Sizes of the spatial encoder and its slots; `classes` are catalogue labels in the order of the outputs.
 
-    For ablations: without `spatial` Y, Z and X are not heard, without `semantics` the semantic vectors are not.
+    For ablations: without `spatial` Y, Z and X are not heard, without `semantics` the semantic vectors are not, without `pointing` directions come from
+    the slots' heads alone.
     """
 
     classes: tuple[str, ...]
@@ -32,6 +35,7 @@ class EncoderConfig:
     semantic_size: int = 1024
     spatial: bool = True
     semantics: bool = True
+    pointing: bool = True
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data for JSON."""
@@ -44,7 +48,10 @@ class EncoderConfig:
 
 
 class Stem(nn.Module):
-    """Convolutions that halve the mel axis four times and pool time to 100 ms: (batch, 7, 5t, 64) -> (batch, t, last width x 4)."""
+    """Convolutions that halve the mel axis four times and pool time to 100 ms: (batch, 7, 5t, 64) -> (batch, t, last width x 4).
+
+    Gives the map of the second layer too, (batch, second width, 5t, 16), in which time is still as fine as in the features.
+    """
 
     def __init__(self, widths: tuple[int, ...]) -> None:
         super().__init__()
@@ -59,15 +66,18 @@ class Stem(nn.Module):
         self.still = 0
         """How many of the first convolutions are used as they are, without learning: half of a training step's time is theirs."""
 
-    def forward(self, features: Float[Tensor, "batch 7 frames mels"]) -> Float[Tensor, "batch time channels"]:
-        learning = 3 * self.still + (1 if self.still > 1 else 0)
+    def forward(
+        self, features: Float[Tensor, "batch 7 frames mels"]
+    ) -> tuple[Float[Tensor, "batch time channels"], Float[Tensor, "batch second frames bands"]]:
+        learning = 3 * self.still
         hidden = features.contiguous(memory_format=torch.channels_last)
         if self.still:
             was_training = self.training
             with torch.no_grad():
                 hidden = self.steps[:learning].eval()(hidden)
             self.steps[:learning].train(was_training)
-        return self.steps[learning:](hidden).permute(0, 2, 1, 3).flatten(2)
+        early = self.steps[learning:_EARLY](hidden)
+        return self.steps[_EARLY:](early).permute(0, 2, 1, 3).flatten(2), early
 
 
 class ConformerLayer(nn.Module):
@@ -117,15 +127,21 @@ class SpatialEncoder(nn.Module):
         self.leave = nn.LayerNorm(config.width)
         self.accdoa = nn.Linear(config.width, 3 * len(config.classes))
 
-    def forward(self, features: Float[Tensor, "batch 7 frames mels"], semantic: Float[Tensor, "batch patches size"]) -> Float[Tensor, "batch time width"]:
-        if not self.config.spatial:
-            features = torch.cat([features[:, :1], torch.zeros_like(features[:, 1:])], dim=1)
-        frames = self.enter(self.stem(features))
+    def forward(
+        self, features: Float[Tensor, "batch 7 frames mels"], semantic: Float[Tensor, "batch patches size"]
+    ) -> tuple[Float[Tensor, "batch time width"], Float[Tensor, "batch second frames bands"]]:
+        """The frames' vectors, and the stem's early map."""
+        frames, early = self.stem(self.heard(features))
+        frames = self.enter(frames)
         frames = frames + self.semantic(spread(semantic if self.config.semantics else torch.zeros_like(semantic), frames.shape[1]))
         frames = frames + sinusoids(frames.shape[1], frames.shape[2], frames.device)
         for layer in self.layers:
             frames = layer(frames)
-        return self.leave(frames)
+        return self.leave(frames), early
+
+    def heard(self, features: Float[Tensor, "batch 7 frames mels"]) -> Float[Tensor, "batch 7 frames mels"]:
+        """The features, without what Y, Z and X tell if the encoder shall not hear them."""
+        return features if self.config.spatial else torch.cat([features[:, :1], torch.zeros_like(features[:, 1:])], dim=1)
 
     def accdoa_vectors(self, frames: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch time classes 3"]:
         """Activity-coupled direction vectors (x, y, z) per class."""

@@ -2,11 +2,11 @@
 
 The language model reads one stream of text and vectors, whose parts are divided by newlines and chat tokens:
 
-    <|im_start|> AUDIO \\n evidence <|im_end|>  <|im_start|> question \\n why \\n answer <|im_end|>  <|im_start|> question ...
+    <|im_start|> AUDIO \\n evidence \\n notes <|im_end|>  <|im_start|> question (options) \\n why \\n answer <|im_end|>  <|im_start|> question ...
 
-AUDIO is one dense token per 0.4 s, four tokens per object heard and one for the room. The evidence is what the slots say, in words; the language model
-learns to say it too, but after a short training it spells numbers worse than the slots do, so theirs is read. It comes before the question, which
-departs from question-first designs: one recording is heard once, and any number of questions read the same prefix.
+AUDIO is one dense token per 0.4 s, four tokens per object heard and one for the room. The evidence is what the slots say, in words, and the notes
+(`twnm.model.notes`) are what it has no room for; the language model learns to say both, but the slots spell numbers better, so theirs are read. They come
+before the question, which departs from question-first designs: one recording is heard once, and any number of questions read the same prefix.
 What a user reads is the tagged form `<evidence>...</evidence><why>...</why><answer>...</answer>` (twnm.questions.answer); plain newlines cost the
 language model fewer tokens. An answer to options is the option whose words are most probable after the reasoning, and code gives its letter.
 """
@@ -14,6 +14,7 @@ language model fewer tokens. An answer to options is the option whose words are 
 import functools
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from jaxtyping import Float, Float32
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from twnm.audio import SAMPLE_RATE_HZ
 from twnm.errors import InputError
 from twnm.model.hear import WINDOW_S, HeardObject, HeardRoom, hear_clips, mean_room, read_objects, read_room
 from twnm.model.language import (
@@ -39,13 +41,14 @@ from twnm.model.language import (
     stop_at,
 )
 from twnm.model.link import cut_windows, later, link
+from twnm.model.notes import tell
 from twnm.model.projector import DenseHybridProjector, HeardBatch, SlotProjector, summarise_slots
 from twnm.model.recording import usable
 from twnm.model.semantic import SemanticEncoder, default_semantic
 from twnm.model.slots import SlotEncoder
 from twnm.model.spatial_encoder import EncoderConfig
 from twnm.questions.answer import LETTERS, check_question, write_output
-from twnm.questions.evidence import Heard, write_evidence
+from twnm.questions.evidence import Heard
 from twnm.sounds.classes import spoken
 
 SHIPPED = Path(__file__).parent.parent / "weights"
@@ -82,7 +85,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Listening:
-    """A recording that the language model has read together with its own evidence; questions start from here."""
+    """A recording that the language model has read together with its own evidence and notes; questions start from here."""
 
     prefix: Prefix
     evidence: str
@@ -172,10 +175,20 @@ class Twnm:
         """Token ids as text."""
         return str(self.language.tokenizer.decode(ids))
 
+    def told_ids(self, evidence: str, notes: str) -> list[int]:
+        """What is read of a recording behind its audio tokens."""
+        return [*self.ids(evidence), self.newline_id, *self.ids(notes), self.end_id]
+
+    def asked_ids(self, question: str, options: Sequence[str] = ()) -> list[int]:
+        """A question as it is read."""
+        text = f"{question} ({'; '.join(options)})" if options else question
+        return [self.start_id, *self.ids(text), self.newline_id]
+
     def embed(self, ids: list[int]) -> Float[Tensor, "tokens width"]:
         """The language model's embeddings of token ids."""
-        table: Tensor = self.language.model.get_input_embeddings()(torch.tensor(ids))
-        return table
+        table = self.language.model.get_input_embeddings()
+        embedded: Tensor = table(torch.tensor(ids, device=table.get_parameter("weight").device))
+        return embedded
 
     @torch.no_grad()
     def hear_window(self, audio: Float[Tensor, "4 samples"]) -> tuple[HeardBatch, list[HeardObject], HeardRoom]:
@@ -206,9 +219,9 @@ class Twnm:
     @torch.no_grad()
     def listen(self, audio: Float[Tensor, "4 samples"]) -> Listening:
         """Hear one window; the slots say the evidence, and the language model reads it behind the audio tokens."""
-        heard, objects, _ = self.hear_window(audio)
-        evidence = write_evidence(tuple(as_heard(item) for item in objects))
-        embeddings = torch.cat([self.audio_prefix(heard), self.embed([*self.ids(evidence), self.end_id])])
+        heard, objects, room = self.hear_window(audio)
+        evidence, notes = tell(objects, room, audio.shape[-1] / SAMPLE_RATE_HZ)
+        embeddings = torch.cat([self.audio_prefix(heard), self.embed(self.told_ids(evidence, notes))])
         return Listening(read(self.language.model, embeddings), evidence)
 
     @torch.no_grad()
@@ -216,7 +229,7 @@ class Twnm:
         """Answer one question about what was heard; with options, the one whose words are most probable after the reasoning."""
         began = time.perf_counter()
         model = self.language.model
-        asked = read(model, self.embed([self.start_id, *self.ids(question), self.newline_id]), listening.prefix)
+        asked = read(model, self.embed(self.asked_ids(question, options)), listening.prefix)
         stop_line = stop_at(self.language.tokenizer, ids=[self.newline_id, self.end_id])
         why = [token for token in greedy(model, asked, stop=stop_line, max_new_tokens=_MAX_WHY_TOKENS) if token not in (self.newline_id, self.end_id)]
         reasoned = read(model, self.embed([*why, self.newline_id]), asked)

@@ -3,14 +3,19 @@
 A chunk of new scenes comes `replay` times, each time turned by quarter turns and mirrored at random (exact in the feature domain), with other chunks between,
 because making a scene costs more than learning from it. AdamW, warm-up and cosine decay over the recipe's steps. Everything random is a function
 of (seed, step): a run that is stopped and resumed gives the same losses on a CPU with the same number of threads.
+
+On a graphics processor, which learns faster than scenes are made, a run has a length in minutes instead and learns from a pool of all scenes made so far
+(`pool`); such a run cannot be repeated exactly.
 """
 
 import itertools
 import json
 import math
+import time
 from collections.abc import Generator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -32,18 +37,25 @@ from twnm.train.checkpoint import load_checkpoint, save_checkpoint
 from twnm.train.curves import draw_curves
 from twnm.train.log import Log, write_row
 from twnm.train.objectives import Batch, Head, Objective, objective
+from twnm.train.pool import pooled
 from twnm.train.slot_loss import SlotTargets
 from twnm.train.stream import Chunk, ChunkMaker, StreamSpec, stream_chunks, to_targets
 
 _VALIDATION_SEED = 1_000_004
-_MAY_CHANGE = frozenset({"steps", "cache", "workers", "threads", "validation_chunks", "validate_every", "save_every"})
+_MAY_CHANGE = frozenset({"steps", "minutes", "cache", "workers", "threads", "validation_chunks", "validate_every", "save_every", "half", "device"})
 _LAG = 16  # chunks between two passes of the same one
-_CHUNKS_PER_STEP = 2
 _GROUPS = 4  # a chunk is turned in this many groups, each by its own turn
 
 
 class EncoderRecipe(BaseModel):
-    """Everything that defines an encoder training run."""
+    """Everything that defines an encoder training run.
+
+    Attributes:
+        scenes_seed: of the stream of scenes, so that runs with other seeds can learn from the same cached scenes.
+        minutes: a length in time, in place of `steps`; 0: none.
+        chunks_per_step, replay: a step learns from so many chunks, each of which comes `replay` times.
+        pool: chunks that are kept and drawn from at random, in place of `replay`; 0: none.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -54,9 +66,13 @@ class EncoderRecipe(BaseModel):
     without: tuple[str, ...] = ()
     scenes: str = "indoor 6, benchmark 3, moving 1"
     seed: int = 11
+    scenes_seed: int = 11
     steps: int = 1500
+    minutes: float = 0.0
     chunk: int = 16
+    chunks_per_step: int = 2
     replay: int = 4
+    pool: int = 0
     variants: int = 3
     learning_rate: float = 1e-3
     weight_decay: float = 0.02
@@ -66,6 +82,7 @@ class EncoderRecipe(BaseModel):
     slots: int = 6
     spatial: bool = True
     semantics: bool = True
+    pointing: bool = True
     width: int = 192
     layers: int = 4
     stem: tuple[int, ...] = (32, 64, 96, 128)
@@ -74,22 +91,38 @@ class EncoderRecipe(BaseModel):
     save_every: int = 100
     workers: int = 1
     threads: int = 1
+    half: bool = False
+    device: str = "cpu"
 
     def config(self) -> EncoderConfig:
         """The encoder's sizes and inputs."""
-        return EncoderConfig(CLASSES, width=self.width, layers=self.layers, stem=self.stem, slots=self.slots, spatial=self.spatial, semantics=self.semantics)
+        same = ("width", "layers", "stem", "slots", "spatial", "semantics", "pointing")
+        return EncoderConfig(CLASSES, **{name: getattr(self, name) for name in same})
 
     def stream(self, split: str) -> StreamSpec:
         """The scene stream of a split; validation scenes have their own seed, one recipe and their audio."""
         if split == "train":
-            return StreamSpec(self.sounds, self.scenes, split, self.seed, self.chunk, CLASSES, self.variants, self.cache)
+            return StreamSpec(self.sounds, self.scenes, split, self.scenes_seed, self.chunk, CLASSES, self.variants, self.cache)
         return StreamSpec(self.sounds, self.scenes.split()[0].rstrip(","), split, _VALIDATION_SEED, self.chunk, CLASSES, 0, self.cache, audio=True)
 
 
 ENCODER_RECIPES = {
     "small": EncoderRecipe(),
-    "further": EncoderRecipe(name="further", replay=5, still_stem=2, learning_rate=6e-4, warmup=60),
+    "further": EncoderRecipe(name="further", steps=4500, replay=5, validate_every=500),
     "baseline": EncoderRecipe(name="baseline", head="accdoa"),
+    "gpu": EncoderRecipe(
+        name="gpu",
+        minutes=30.0,
+        chunks_per_step=6,
+        pool=4000,
+        learning_rate=1.5e-3,
+        warmup=200,
+        device="cuda",
+        workers=15,
+        half=True,
+        save_every=1000,
+        validation_chunks=0,
+    ),
     "tiny": EncoderRecipe(
         name="tiny",
         scenes="anechoic",
@@ -106,25 +139,29 @@ ENCODER_RECIPES = {
 }
 
 
-def learning_rate_at(recipe: EncoderRecipe, step: int) -> float:
-    """Linear warm-up, then cosine decay to 1 % at the last step."""
+def learning_rate_at(recipe: EncoderRecipe, step: int, over: float | None = None) -> float:
+    """Linear warm-up, then cosine decay to 1 % at the end; `over` is the part of the run that is over, by default that of the recipe's steps."""
     if step < recipe.warmup:
         return recipe.learning_rate * (step + 1) / recipe.warmup
-    progress = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
+    progress = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup) if over is None else over
     return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
 
 
-def _turned(chunk: Chunk, rng: np.random.Generator) -> Batch:
-    """A chunk as tensors, its groups of scenes turned and mirrored at random; semantic vectors do not change by that."""
-    features = torch.from_numpy(chunk.features).float()
+def to_batch(chunk: Chunk, device: str = "cpu") -> Batch:
+    """A chunk as tensors, in half precision as it is kept."""
+    features, semantic, beams = (torch.from_numpy(part).to(device) for part in (chunk.features, chunk.semantic, chunk.beams))
     targets = to_targets(chunk.targets)
+    return Batch(features, semantic, beams, SlotTargets(**{field.name: getattr(targets, field.name).to(device) for field in fields(targets)}))
+
+
+def _turned(batch: Batch, rng: np.random.Generator) -> Batch:
+    """A batch in single precision, its groups of scenes turned and mirrored at random; semantic vectors do not change by that."""
     turned, directions = [], []
-    for part, where in zip(features.chunk(_GROUPS), targets.direction.chunk(_GROUPS), strict=True):
+    for part, where in zip(batch.features.float().chunk(_GROUPS), batch.targets.direction.chunk(_GROUPS), strict=True):
         turn = (int(rng.integers(4)), bool(rng.integers(2)), bool(rng.integers(2)))
         turned.append(_masked(turn_features(part, *turn), rng))
         directions.append(turn_directions(where, *turn))
-    semantic, beams = (torch.from_numpy(part).float() for part in (chunk.semantic, chunk.beams))
-    return Batch(torch.cat(turned), semantic, beams, replace(targets, direction=torch.cat(directions)))
+    return Batch(torch.cat(turned), batch.semantic.float(), batch.beams.float(), replace(batch.targets, direction=torch.cat(directions)))
 
 
 def _masked(features: Tensor, rng: np.random.Generator) -> Tensor:
@@ -150,23 +187,43 @@ def chunk_of(replay: int, use: int) -> tuple[int, int]:
 
 
 def batches(recipe: EncoderRecipe, first_step: int) -> Generator[Batch]:
-    """Batches from `first_step` on: each of two chunks, turned."""
-    begin = max(0, chunk_of(recipe.replay, first_step * _CHUNKS_PER_STEP)[1] - recipe.replay * _LAG)
+    """Batches from `first_step` on: each of some chunks, turned."""
+    chosen = _from_pool(recipe, first_step) if recipe.pool else _replayed(recipe, first_step)
+    for step, parts in enumerate(chosen, first_step):
+        first = recipe.chunks_per_step * step
+        yield joined([_turned(part, np.random.default_rng([recipe.seed, first + place, 2])) for place, part in enumerate(parts)])
+
+
+def _replayed(recipe: EncoderRecipe, first_step: int) -> Generator[list[Batch]]:
+    """The chunks of each step by the schedule of `chunk_of`."""
+    per_step = recipe.chunks_per_step
+    begin = max(0, chunk_of(recipe.replay, first_step * per_step)[1] - recipe.replay * _LAG)
     chunks = stream_chunks(recipe.stream("train"), begin, recipe.workers)
-    held: dict[int, Chunk] = {}
+    held: dict[int, Batch] = {}
     newest = begin - 1
     for step in itertools.count(first_step):
-        halves = []
-        for use in range(_CHUNKS_PER_STEP * step, _CHUNKS_PER_STEP * (step + 1)):
+        parts = []
+        for use in range(per_step * step, per_step * (step + 1)):
             number, needed = chunk_of(recipe.replay, use)
             while newest < needed:
                 newest += 1
-                held[newest] = next(chunks)
+                held[newest] = to_batch(next(chunks), recipe.device)
                 held.pop(newest - recipe.replay * _LAG, None)
-            halves.append(_turned(held[number], np.random.default_rng([recipe.seed, use, 2])))
-        targets = SlotTargets(**{name: torch.cat([getattr(half.targets, name) for half in halves]) for name in SlotTargets.__dataclass_fields__})
-        features, semantic, beams = (torch.cat([getattr(half, name) for half in halves]) for name in ("features", "semantic", "beams"))
-        yield Batch(features, semantic, beams, targets)
+            parts.append(held[number])
+        yield parts
+
+
+def _from_pool(recipe: EncoderRecipe, first_step: int) -> Generator[list[Batch]]:
+    """The newest chunks, then any of the pool."""
+    made = (to_batch(chunk, recipe.device) for chunk in stream_chunks(recipe.stream("train"), 0, recipe.workers))
+    return pooled(made, recipe.pool, recipe.chunks_per_step, recipe.seed + first_step, least=min(recipe.pool, 10 * recipe.chunks_per_step))
+
+
+def joined(batches: list[Batch]) -> Batch:
+    """Several batches as one."""
+    targets = SlotTargets(**{field.name: torch.cat([getattr(part.targets, field.name) for part in batches]) for field in fields(SlotTargets)})
+    features, semantic, beams = (torch.cat([getattr(part, name) for part in batches]) for name in ("features", "semantic", "beams"))
+    return Batch(features, semantic, beams, targets)
 
 
 def true_objects(targets: dict[str, np.ndarray], row: int, classes: tuple[str, ...]) -> list[PlacedObject]:
@@ -222,56 +279,84 @@ def load_matching(model: nn.Module, folder: Path) -> list[str]:
     return sorted(own.keys() - fitting.keys())
 
 
-def _prepare(recipe: EncoderRecipe, out: Path) -> tuple[Objective, torch.optim.AdamW, int]:
-    """The model with its loss, its optimiser and the step to begin with: from OUT's checkpoint, the encoder to begin with, or nothing."""
+def _prepare(recipe: EncoderRecipe, out: Path) -> tuple[Objective, torch.optim.AdamW, int, float]:
+    """The model with its loss, its optimiser, the step to begin with and the seconds spent before: from OUT's checkpoint, the encoder to begin with, or nothing."""
     torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)
-    wanted = objective(recipe.head, recipe.config(), recipe.without)
+    wanted = objective(recipe.head, recipe.config(), recipe.without, half=recipe.half)
     model = wanted.model.train()
     if recipe.begin_with:
         anew = load_matching(model, Path(recipe.begin_with))
         write_row(out, {"step": 0, "begin_with": recipe.begin_with, "anew": anew})
+    model.to(recipe.device)
     optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.98))
     state = load_checkpoint(out, model, optimiser)
     if state is None:
-        return wanted, optimiser, 0
+        return wanted, optimiser, 0, 0.0
     before, now = state["recipe"], recipe.model_dump(mode="json")
     other = sorted(name for name in before.keys() | now.keys() if name not in _MAY_CHANGE and before.get(name) != now.get(name))
     if other:
         raise InputError(f"{out} holds a run of another recipe ({', '.join(other)} differ); train in another folder or remove it")
-    return wanted, optimiser, int(state["step"])
+    return wanted, optimiser, int(state["step"]), float(state.get("seconds", 0.0))
 
 
 def train_encoder(recipe: EncoderRecipe, out: Path) -> SlotEncoder | AccdoaEncoder:
-    """Train to the recipe's last step, resuming from OUT's checkpoint; writes OUT/log.jsonl, OUT/curves.png and the encoder's weights.
+    """Train to the recipe's last step or minute, resuming from OUT's checkpoint; writes OUT/log.jsonl, OUT/curves.png and the encoder's weights.
 
-    Raises InputError when OUT holds another recipe's run; RuntimeError when the loss is not finite (the last checkpoint is kept).
+    Raises InputError when OUT holds another recipe's run or the device is absent; RuntimeError when the loss is not finite (the last checkpoint is kept).
     """
+    check_device(recipe.name, recipe.device)
     out.mkdir(parents=True, exist_ok=True)
-    wanted, optimiser, first = _prepare(recipe, out)
+    wanted, optimiser, done, spent_s = _prepare(recipe, out)
     model = wanted.model
-    maker = ChunkMaker(recipe.stream("val"))
-    checks = [maker.make(number) for number in range(recipe.validation_chunks)]
-    stream = batches(recipe, first)
-    with Log(out, recipe.steps, scenes_per_step=recipe.chunk * _CHUNKS_PER_STEP) as log:
-        for step in range(first, recipe.steps):
+    maker = ChunkMaker(recipe.stream("val")) if recipe.validation_chunks else None
+    checks = [maker.make(number) for number in range(recipe.validation_chunks)] if maker else []
+    stream = batches(recipe, done)
+    began = time.monotonic() - spent_s
+    over = share_over(recipe, done, spent_s)
+    with Log(out, 0 if recipe.minutes else recipe.steps, scenes_per_step=recipe.chunk * recipe.chunks_per_step) as log:
+        while over < 1:
             with log.waiting():
                 batch = next(stream)
+                if done == 0:
+                    began = time.monotonic()
             model.encoder.stem.still = recipe.still_stem
-            total, terms = _step(wanted, optimiser, batch, learning_rate_at(recipe, step))
+            total, terms = _step(wanted, optimiser, batch, learning_rate_at(recipe, done, over if recipe.minutes else None))
             if not math.isfinite(total):
-                raise RuntimeError(f"the loss is not finite at step {step}; the last checkpoint in {out} is good")
-            done = step + 1
+                raise RuntimeError(f"the loss is not finite at step {done}; the last checkpoint in {out} is good")
+            done += 1
+            spent_s = time.monotonic() - began
+            over = share_over(recipe, done, spent_s)
             log.step(done, total, terms)
-            if done % recipe.validate_every == 0 or done == recipe.steps:
+            if maker and (done % recipe.validate_every == 0 or over >= 1):
                 log.row({"step": done, "validation": validate(_ears(model.eval(), maker.semantic), checks)})
                 model.train()
-            if done % recipe.save_every == 0 or done == recipe.steps:
-                save_checkpoint(out, done, model, optimiser, {"recipe": recipe.model_dump(mode="json")})
+            if done % recipe.save_every == 0 or over >= 1:
+                save_checkpoint(out, done, model, optimiser, {"recipe": recipe.model_dump(mode="json"), "seconds": spent_s})
     stream.close()
     save_encoder(model, out)
     draw_curves(out)
     return model
+
+
+class _Length(Protocol):
+    """What gives a run its length."""
+
+    @property
+    def steps(self) -> int: ...
+    @property
+    def minutes(self) -> float: ...
+
+
+def share_over(recipe: _Length, done: int, spent_s: float) -> float:
+    """The part of a run that is over: by its minutes if it has a length in time, else by its steps."""
+    return spent_s / 60 / recipe.minutes if recipe.minutes else done / recipe.steps
+
+
+def check_device(recipe: str, device: str) -> None:
+    """Raises InputError when the device that a recipe wants is absent."""
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"the recipe {recipe!r} wants the device {device}, which this machine has not; choose another recipe")
 
 
 def _step(wanted: Objective, optimiser: torch.optim.AdamW, batch: Batch, rate: float) -> tuple[float, dict[str, float]]:
@@ -279,9 +364,10 @@ def _step(wanted: Objective, optimiser: torch.optim.AdamW, batch: Batch, rate: f
     for group in optimiser.param_groups:
         group["lr"] = rate
     loss, terms = wanted.loss(batch)
-    if torch.isfinite(loss):
+    total, *values = torch.stack([loss.detach(), *terms.values()]).tolist()
+    if math.isfinite(total):
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(wanted.model.parameters(), 2.0)
         optimiser.step()
-    return loss.item(), {name: term.item() for name, term in terms.items()}
+    return total, dict(zip(terms, values, strict=True))

@@ -7,6 +7,7 @@ together; the vocabulary layer is computed at those positions only.
 import functools
 import math
 import time
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import torch
@@ -20,14 +21,24 @@ from twnm.model.language import LoraSettings, load_language_model, lora_weights
 from twnm.model.semantic import default_semantic
 from twnm.model.twnm import Projector, Twnm, TwnmConfig, class_anchors, load_encoder
 from twnm.train.checkpoint import load_checkpoint, save_checkpoint
-from twnm.train.encoder import save_encoder
-from twnm.train.lessons import IGNORED, Sequence, build_sequence, lesson_factory
+from twnm.train.encoder import check_device, save_encoder, share_over
+from twnm.train.lessons import IGNORED, Lesson, Packed, lesson_factory, pack, padded
 from twnm.train.log import write_row
+from twnm.train.pool import pooled
 from twnm.train.stream import StreamSpec, ordered_stream
+
+_ROW_EVERY = 5
+_USUAL_TARGETS = 400  # a constant near the number of targets, so that every target weighs the same
 
 
 class InstructRecipe(BaseModel):
-    """Everything that defines an instruction training run."""
+    """Everything that defines an instruction training run.
+
+    Attributes:
+        minutes: a length in time, in place of `steps`; 0: none.
+        lessons: in each step.
+        pool: lessons that are kept and drawn from at random when no new one is there yet (`twnm.train.pool`); 0: every lesson is new.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,7 +49,9 @@ class InstructRecipe(BaseModel):
     language: str = "smollm2-135m-instruct"
     lora: LoraSettings = LoraSettings()
     steps: int = 420
+    minutes: float = 0.0
     lessons: int = 3
+    pool: int = 0
     questions: int = 6
     evidence_weight: float = 0.25
     lora_rate: float = 8e-4
@@ -47,25 +60,30 @@ class InstructRecipe(BaseModel):
     save_every: int = 50
     workers: int = 1
     threads: int = 2
+    half: bool = False
+    device: str = "cpu"
 
 
 INSTRUCT_RECIPES = {
     "small": InstructRecipe(),
+    "gpu": InstructRecipe(
+        name="gpu", scenes="indoor 6, moving 2", minutes=30.0, lessons=16, pool=100_000, warmup=60, save_every=500, workers=15, half=True, device="cuda"
+    ),
     "tiny": InstructRecipe(name="tiny", scenes="anechoic", steps=2, lessons=1, questions=2, save_every=1, threads=1),
 }
 
 
-def sequence_loss(model: Twnm, sequence: Sequence) -> tuple[Tensor, Tensor]:
-    """Weighted sum of the cross-entropies of a packed sequence, and the sum of the weights."""
+def lessons_loss(model: Twnm, lessons: Sequence[Packed]) -> tuple[Tensor, Tensor]:
+    """Weighted sum of the cross-entropies of packed lessons, and the sum of the weights."""
     language = model.language.model
-    visible = torch.zeros(sequence.visible.shape).masked_fill(~sequence.visible, torch.finfo(torch.float32).min)
-    states = language.get_decoder()(
-        inputs_embeds=sequence.embeddings[None], attention_mask=visible[None, None], position_ids=sequence.positions[None], use_cache=False
-    ).last_hidden_state[0]
-    wanted = sequence.targets != IGNORED
+    embeddings, positions, visible = padded(lessons)
+    states = language.get_decoder()(inputs_embeds=embeddings, attention_mask=visible, position_ids=positions, use_cache=False).last_hidden_state
+    targets = nn.utils.rnn.pad_sequence([one.targets for one in lessons], batch_first=True, padding_value=IGNORED)
+    weights = nn.utils.rnn.pad_sequence([one.weights for one in lessons], batch_first=True)
+    wanted = targets != IGNORED
     logits = language.get_output_embeddings()(states[wanted])
-    losses = nn.functional.cross_entropy(logits.float(), sequence.targets[wanted], reduction="none")
-    return losses @ sequence.weights[wanted], sequence.weights[wanted].sum()
+    losses = nn.functional.cross_entropy(logits.float(), targets[wanted], reduction="none")
+    return losses @ weights[wanted], weights[wanted].sum()
 
 
 def prepare(recipe: InstructRecipe, encoder_folder: Path) -> Twnm:
@@ -89,50 +107,70 @@ def save_model(model: Twnm, recipe: InstructRecipe, folder: Path) -> None:
 
 
 def train_instruct(recipe: InstructRecipe, encoder_folder: Path, out: Path) -> Twnm:
-    """Train to the recipe's last step, resuming from OUT's checkpoint; writes OUT/log.jsonl and the weights.
+    """Train to the recipe's last step or minute, resuming from OUT's checkpoint; writes OUT/log.jsonl and the weights.
 
-    Raises InputError when OUT holds another recipe's run; RuntimeError when the loss is not finite (the last checkpoint is kept).
+    Raises InputError when OUT holds another recipe's run or the device is absent; RuntimeError when the loss is not finite (the last checkpoint is kept).
     """
+    check_device(recipe.name, recipe.device)
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(recipe.threads)
     model = prepare(recipe, encoder_folder)
-    trained = nn.ModuleDict({"projector": model.projector, "language": model.language.model})
+    trained = nn.ModuleDict({"projector": model.projector, "language": model.language.model}).to(recipe.device)
     updates = list(lora_weights(model.language.model).values())
     optimiser = torch.optim.AdamW([{"params": updates}, {"params": list(model.projector.parameters())}], lr=0.0, weight_decay=0.01, betas=(0.9, 0.98))
     state = load_checkpoint(out, trained, optimiser)
     if state is not None and state["recipe"] != recipe.model_dump(mode="json"):
         raise InputError(f"{out} holds a run of another recipe; train in another folder or remove it")
-    first = state["step"] if state is not None else 0
-    spec = StreamSpec(recipe.sounds, recipe.scenes, "train", recipe.seed, 1, model.encoder.config.classes)
-    lessons = ordered_stream(functools.partial(lesson_factory, spec, encoder_folder, recipe.questions), first * recipe.lessons, recipe.workers)
-    began, tokens = time.monotonic(), 0
+    done, spent_s = (state["step"], float(state.get("seconds", 0.0))) if state is not None else (0, 0.0)
+    stream = _lessons(recipe, encoder_folder, done)
+    began, tokens, first = time.monotonic() - spent_s, 0, spent_s
     model.projector.train()
-    for step in range(first, recipe.steps):
-        losses, count = [], 0.0
-        for _ in range(recipe.lessons):
-            sequence = build_sequence(model, next(lessons), recipe.evidence_weight)
-            loss, targets = sequence_loss(model, sequence)
-            if not torch.isfinite(loss):
-                raise RuntimeError(f"the loss is not finite at step {step}; the last checkpoint in {out} is good")
-            (loss / 400).backward()  # a constant near the number of targets, so that every target weighs the same
-            losses.append(loss.item())
-            count += float(targets)
-            tokens += len(sequence.targets)
-        _update(optimiser, updates + list(model.projector.parameters()), recipe, step)
-        done = step + 1
-        if done % 5 == 0 or done == recipe.steps:
-            seconds = time.monotonic() - began
-            write_row(out, {"step": done, "loss": sum(losses) / max(1, count), "seconds": seconds, "tokens_per_s": tokens / seconds})
-        if done % recipe.save_every == 0 or done == recipe.steps:
-            save_checkpoint(out, done, trained, optimiser, {"recipe": recipe.model_dump(mode="json")})
+    over = share_over(recipe, done, spent_s)
+    while over < 1:
+        made = next(stream)
+        if done == 0:
+            began = time.monotonic()
+        with torch.autocast(recipe.device.partition(":")[0], torch.bfloat16, enabled=recipe.half):
+            packed = [pack(model, lesson, recipe.evidence_weight) for lesson in made]
+            loss, count = lessons_loss(model, packed)
+        total, weight = loss.item(), count.item()
+        if not math.isfinite(total):
+            raise RuntimeError(f"the loss is not finite at step {done}; the last checkpoint in {out} is good")
+        (loss / _USUAL_TARGETS).backward()
+        _update(optimiser, updates + list(model.projector.parameters()), recipe, done, over)
+        tokens += sum(len(one.targets) for one in packed)
+        done += 1
+        spent_s = time.monotonic() - began
+        over = share_over(recipe, done, spent_s)
+        if done % _ROW_EVERY == 0 or over >= 1:
+            write_row(out, {"step": done, "loss": total / max(1, weight), "seconds": spent_s, "tokens_per_s": tokens / max(spent_s - first, 1e-9)})
+        if done % recipe.save_every == 0 or over >= 1:
+            save_checkpoint(out, done, trained, optimiser, {"recipe": recipe.model_dump(mode="json"), "seconds": spent_s})
             save_model(model, recipe, out)
-    lessons.close()
+    stream.close()
     return model
 
 
-def _update(optimiser: torch.optim.Optimizer, parameters: list[nn.Parameter], recipe: InstructRecipe, step: int) -> None:
-    """One step of AdamW with warm-up and cosine decay to 3 %, gradients clipped to norm 1."""
-    progress = max(0.0, (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup))
+def _lessons(recipe: InstructRecipe, encoder_folder: Path, step: int) -> Generator[list[Lesson]]:
+    """The lessons of each step: new ones, or from a pool."""
+    spec = StreamSpec(recipe.sounds, recipe.scenes, "train", recipe.seed, 1, load_encoder(encoder_folder).config.classes)
+    made = ordered_stream(functools.partial(lesson_factory, spec, encoder_folder, recipe.questions), step * recipe.lessons, recipe.workers)
+    if recipe.pool:
+        return pooled(made, recipe.pool, recipe.lessons, recipe.seed + step, least=10 * recipe.lessons)
+    return _in_groups(made, recipe.lessons)
+
+
+def _in_groups(made: Generator[Lesson], size: int) -> Generator[list[Lesson]]:
+    try:
+        while True:
+            yield [next(made) for _ in range(size)]
+    finally:
+        made.close()
+
+
+def _update(optimiser: torch.optim.Optimizer, parameters: list[nn.Parameter], recipe: InstructRecipe, step: int, over: float | None = None) -> None:
+    """One step of AdamW with warm-up and cosine decay to 3 %, gradients clipped to norm 1; `over` is the part of a run with a length in time that is over."""
+    progress = over if over is not None and recipe.minutes else max(0.0, (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup))
     share = min(1.0, (step + 1) / recipe.warmup) * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * progress)))
     for group, rate in zip(optimiser.param_groups, (recipe.lora_rate, recipe.projector_rate), strict=True):
         group["lr"] = rate * share

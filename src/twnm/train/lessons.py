@@ -4,12 +4,14 @@ The evidence is what the slots say, errors included, as in use. Questions are ma
 evidence that stands before it, but they name the sounds as they truly are: a dog that was heard as a pig is asked for as a dog. What was not heard
 is not asked.
 
-A lesson becomes one sequence: the recording and its evidence first, then every question behind that shared prefix. A block mask lets a question see the
+Most questions are shown with their options, as a benchmark asks them; some without, and some are open ones, as people ask.
+
+A lesson becomes one sequence: the recording, its evidence and notes first, then every question behind that shared prefix. A block mask lets a question see the
 prefix and itself, not its neighbours, and its positions continue from the prefix, so that training looks exactly like asking one question.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -17,35 +19,38 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
-from torch import Tensor
+from torch import Tensor, nn
 
 from twnm.ambisonics import angle_between_deg, unit_vector
-from twnm.model.hear import HeardObject, hear_clips, read_objects
+from twnm.model.hear import HeardObject, hear_clips, read_objects, read_room
+from twnm.model.notes import heard_scene, tell
 from twnm.model.projector import HeardBatch, summarise_slots
 from twnm.model.slots import SlotEncoder
-from twnm.model.twnm import Twnm, as_heard
+from twnm.model.twnm import Twnm
 from twnm.questions.ask import ask_all
-from twnm.questions.evidence import write_evidence
 from twnm.questions.schema import Item
-from twnm.scene import Event, Scene, Waypoint
+from twnm.scene import Scene
 from twnm.train.stream import ChunkMaker, StreamSpec, draw_training_scene
 
 IGNORED = -100
 _COUNTED_SCENES = 150
 _SAME_WITHIN_DEG = 60.0
+_OPEN_SHARE, _BARE_SHARE = 0.3, 0.2
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """One scene: slot summary as arrays, the evidence as the slots say it, and questions."""
+    """One scene: slot summary as arrays, evidence and notes as the slots say them, and questions; those numbered in `bare` are asked without their options."""
 
     heard: dict[str, np.ndarray]
     evidence: str
     items: tuple[Item, ...]
+    notes: str = ""
+    bare: frozenset[int] = frozenset()
 
-    def heard_batch(self) -> HeardBatch:
+    def heard_batch(self, device: torch.device | str = "cpu") -> HeardBatch:
         """The slot summary as tensors with a batch of one."""
-        return HeardBatch(**{name: torch.from_numpy(value).float() for name, value in self.heard.items()})
+        return HeardBatch(**{name: torch.from_numpy(value).float().to(device) for name, value in self.heard.items()})
 
 
 class LessonMaker:
@@ -68,12 +73,19 @@ class LessonMaker:
             output, semantic = hear_clips(self.encoder, self.source.semantic, audio)
             heard = summarise_slots(output, semantic)
             objects = read_objects(output, 0, self.encoder.config.classes, duration_s=scene.duration_s)
+            room = read_room(output, 0)
         rng = np.random.default_rng([spec.seed, index, 3])
-        items = ask_all(named_as_true(objects, scene), rng, split=spec.split) if objects else []
+        asked = heard_scene(objects, room, duration_s=scene.duration_s, scene_id=scene.scene_id, situation=scene.situation, labels=true_labels(objects, scene))
+        items = ask_all(asked, rng, split=spec.split) if objects else []
+        items += [item for item in ask_all(asked, rng, split=spec.split, form="open") if rng.random() < _OPEN_SHARE] if objects else []
+        chosen = self._choose(items, rng)
+        evidence, notes = tell(objects, room, scene.duration_s)
         return Lesson(
             heard={field.name: getattr(heard, field.name).numpy().astype(np.float32) for field in fields(HeardBatch)},
-            evidence=write_evidence(tuple(as_heard(item) for item in objects)),
-            items=self._choose(items, rng),
+            evidence=evidence,
+            items=chosen,
+            notes=notes,
+            bare=frozenset(np.flatnonzero(rng.random(len(chosen)) < _BARE_SHARE).tolist()),
         )
 
     def _task_share(self) -> Counter[str]:
@@ -92,8 +104,8 @@ class LessonMaker:
         return tuple(items[index] for index in chosen)
 
 
-def named_as_true(objects: list[HeardObject], scene: Scene) -> Scene:
-    """A scene of what was heard, where objects within 60° of a true event carry its label (optimal assignment by angle)."""
+def true_labels(objects: Sequence[HeardObject], scene: Scene) -> list[str]:
+    """What heard objects truly are: those within 60° of a true event carry its label (optimal assignment by angle), others what they were heard as."""
     truth = np.array([unit_vector(*scene.place(event)[:2]) for event in scene.events]).reshape(-1, 3)
     heard = np.array([unit_vector(item.azimuth_deg, item.elevation_deg) for item in objects]).reshape(-1, 3)
     angles = angle_between_deg(heard[:, None], truth[None])
@@ -101,12 +113,7 @@ def named_as_true(objects: list[HeardObject], scene: Scene) -> Scene:
     for row, column in zip(*linear_sum_assignment(angles), strict=True):
         if angles[row, column] < _SAME_WITHIN_DEG:
             labels[row] = scene.events[column].label
-    events = []
-    for item, label, direction in zip(objects, labels, heard, strict=True):
-        x, y, z = (float(value) for value in direction * item.distance_m)
-        path = (Waypoint(time_s=0.0, position_m=(x, y, z)),)
-        events.append(Event(label=label, clip="heard", onset_s=item.onset_s, offset_s=item.offset_s, path=path))
-    return Scene(scene_id=scene.scene_id, duration_s=scene.duration_s, events=tuple(events))
+    return labels
 
 
 def lesson_factory(spec: StreamSpec, encoder_folder: Any, questions: int) -> Callable[[int], Lesson]:
@@ -117,7 +124,7 @@ def lesson_factory(spec: StreamSpec, encoder_folder: Any, questions: int) -> Cal
 
 
 @dataclass(frozen=True)
-class Sequence:
+class Packed:
     """A lesson ready for the language model (T positions): embeddings, positions, who may see whom, the wanted next token (IGNORED: none), its weight."""
 
     embeddings: Float[Tensor, "time width"]
@@ -127,23 +134,36 @@ class Sequence:
     weights: Float[Tensor, " time"]
 
 
-def build_sequence(model: Twnm, lesson: Lesson, evidence_weight: float = 1.0) -> Sequence:
-    """The packed sequence of a lesson; evidence (with its weight), reasoning and answers are learnt, questions are not."""
-    audio = model.audio_prefix(lesson.heard_batch())
-    evidence = [*model.ids(lesson.evidence), model.end_id]
-    parts = [audio, model.embed(evidence)]
-    targets = [IGNORED] * (len(audio) - 1) + evidence + [IGNORED]
-    prefix = len(audio) + len(evidence)
+def pack(model: Twnm, lesson: Lesson, evidence_weight: float = 1.0) -> Packed:
+    """The packed sequence of a lesson; evidence and notes (with their weight), reasoning and answers are learnt, questions are not."""
+    device = next(model.projector.parameters()).device
+    audio = model.audio_prefix(lesson.heard_batch(device))
+    told = model.told_ids(lesson.evidence, lesson.notes)
+    read = list(told)
+    targets = [IGNORED] * (len(audio) - 1) + told + [IGNORED]
+    prefix = len(audio) + len(told)
     positions = list(range(prefix))
     block = [0] * prefix
-    for number, item in enumerate(lesson.items, start=1):
-        asked = [model.start_id, *model.ids(item.question), model.newline_id]
+    for number, item in enumerate(lesson.items):
+        asked = model.asked_ids(item.question, () if number in lesson.bare else item.options)
         said = [*model.ids(item.derivation), model.newline_id, *model.ids(item.answer_text), model.end_id]
-        parts.append(model.embed([*asked, *said]))
+        read += [*asked, *said]
         targets += [IGNORED] * (len(asked) - 1) + said + [IGNORED]
         positions += range(prefix, prefix + len(asked) + len(said))
-        block += [number] * (len(asked) + len(said))
-    blocks = torch.tensor(block)
-    visible = ((blocks[:, None] == blocks[None]) | (blocks[None] == 0)) & torch.ones(len(block), len(block), dtype=torch.bool).tril()
+        block += [number + 1] * (len(asked) + len(said))
+    blocks = torch.tensor(block, device=device)
+    visible = ((blocks[:, None] == blocks[None]) | (blocks[None] == 0)) & torch.ones(len(block), len(block), dtype=torch.bool, device=device).tril()
     weights = torch.where(blocks == 0, evidence_weight, 1.0)
-    return Sequence(torch.cat(parts), torch.tensor(positions), visible, torch.tensor(targets), weights)
+    embeddings = torch.cat([audio, model.embed(read)])
+    return Packed(embeddings, torch.tensor(positions, device=device), visible, torch.tensor(targets, device=device), weights)
+
+
+def padded(lessons: Sequence[Packed]) -> tuple[Float[Tensor, "batch time width"], Int[Tensor, "batch time"], Bool[Tensor, "batch 1 time time"]]:
+    """Embeddings, positions and visibility of several lessons as one batch; what is behind a lesson's end sees itself alone."""
+    longest = max(len(one.targets) for one in lessons)
+    embeddings = nn.utils.rnn.pad_sequence([one.embeddings for one in lessons], batch_first=True)
+    positions = nn.utils.rnn.pad_sequence([one.positions for one in lessons], batch_first=True)
+    visible = torch.eye(longest, dtype=torch.bool, device=embeddings.device).repeat(len(lessons), 1, 1)
+    for row, one in enumerate(lessons):
+        visible[row, : len(one.targets), : len(one.targets)] = one.visible
+    return embeddings, positions, visible[:, None]

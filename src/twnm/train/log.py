@@ -46,7 +46,7 @@ class Log:
 
     Args:
         folder: of the run.
-        steps: the last step.
+        steps: the last step; 0 if it is not known.
         scenes_per_step: for the rate.
     """
 
@@ -98,7 +98,7 @@ class Log:
             self._live.update(self._table(row), refresh=True)
 
     def _table(self, row: dict[str, Any]) -> Table:
-        table = Table(title=f"step {row['step']} of {self.steps}, {time.monotonic() - self.began:.0f} s")
+        table = Table(title=f"step {row['step']}{f' of {self.steps}' if self.steps else ''}, {time.monotonic() - self.began:.0f} s")
         table.add_column("now")
         table.add_column("", justify="right")
         table.add_column("validation")

@@ -1,13 +1,13 @@
 """What an encoder is trained for: object slots, or the frame-wise multi-ACCDOA of the baseline; same trunk, same stream, same figures."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from twnm.model.accdoa import AccdoaEncoder
+from twnm.model.accdoa import AccdoaEncoder, AccdoaOutput
 from twnm.model.slots import SlotEncoder, SlotOutput
 from twnm.model.spatial_encoder import EncoderConfig
 from twnm.train.adpit import adpit_loss
@@ -27,39 +27,48 @@ class Batch:
 
 
 class SlotObjective:
-    """Object slots; `without` names terms of the loss that are left out."""
+    """Object slots; `without` names terms of the loss that are left out, `half` uses bfloat16 where it helps (not in the loss)."""
 
-    def __init__(self, config: EncoderConfig, without: tuple[str, ...] = ()) -> None:
+    def __init__(self, config: EncoderConfig, without: tuple[str, ...] = (), *, half: bool = False) -> None:
         self.model = SlotEncoder(config)
-        self.without = without
+        self.without, self.half = without, half
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """As `slot_loss`; events are named by their own beams."""
-        output = self.model(batch.features, batch.semantic)
+        with _precision(batch.features, half=self.half):
+            output = self.model(batch.features, batch.semantic)
+        output = replace(output, **{field.name: getattr(output, field.name).float() for field in fields(output)})
         return slot_loss(output, batch.targets, functools.partial(self._names, output, batch.beams), self.without)
 
     def _names(self, output: SlotOutput, beams: Tensor, chosen: Tensor) -> Tensor:
         """Class logits of the events from the slots they were matched with and their beams."""
-        rows = torch.arange(len(chosen))[:, None]
-        logits: Tensor = self.model.name(output.label[rows, chosen].detach(), output.evidence[rows, chosen], beams)
-        return logits
+        rows = torch.arange(len(chosen), device=chosen.device)[:, None]
+        with _precision(beams, half=self.half):
+            logits: Tensor = self.model.name(output.label[rows, chosen].detach(), output.evidence[rows, chosen], beams)
+        return logits.float()
 
 
 class AccdoaObjective:
     """Multi-ACCDOA with distance."""
 
-    def __init__(self, config: EncoderConfig) -> None:
-        self.model = AccdoaEncoder(config)
+    def __init__(self, config: EncoderConfig, *, half: bool = False) -> None:
+        self.model, self.half = AccdoaEncoder(config), half
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """As `adpit_loss`."""
-        total = adpit_loss(self.model(batch.features, batch.semantic), batch.targets)
+        with _precision(batch.features, half=self.half):
+            output = self.model(batch.features, batch.semantic)
+        total = adpit_loss(AccdoaOutput(output.vectors.float(), output.log_distance.float()), batch.targets)
         return total, {"adpit": total.detach()}
 
 
 Objective = SlotObjective | AccdoaObjective
 
 
-def objective(head: Head, config: EncoderConfig, without: tuple[str, ...] = ()) -> Objective:
+def _precision(where: Tensor, *, half: bool) -> torch.autocast:
+    return torch.autocast(where.device.type, torch.bfloat16, enabled=half)
+
+
+def objective(head: Head, config: EncoderConfig, without: tuple[str, ...] = (), *, half: bool = False) -> Objective:
     """A new model with random weights, and what it learns."""
-    return SlotObjective(config, without) if head == "slots" else AccdoaObjective(config)
+    return SlotObjective(config, without, half=half) if head == "slots" else AccdoaObjective(config, half=half)
