@@ -115,6 +115,7 @@ ENCODER_RECIPES = {
         minutes=30.0,
         chunks_per_step=6,
         pool=4000,
+        variants=6,
         learning_rate=1.5e-3,
         warmup=200,
         device="cuda",

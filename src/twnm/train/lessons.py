@@ -12,7 +12,7 @@ prefix and itself, not its neighbours, and its positions continue from the prefi
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ IGNORED = -100
 _COUNTED_SCENES = 150
 _SAME_WITHIN_DEG = 60.0
 _OPEN_SHARE, _BARE_SHARE = 0.3, 0.2
+_LESS_SURE, _GUMBEL_SCALE = 0.6, 1.5
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class LessonMaker:
         audio = torch.from_numpy(foa)[None]
         with torch.inference_mode():
             output, semantic = hear_clips(self.encoder, self.source.semantic, audio)
+            output = replace(output, label=doubted(output.label, np.random.default_rng([spec.seed, index, 5])))
             heard = summarise_slots(output, semantic)
             objects = read_objects(output, 0, self.encoder.config.classes, duration_s=scene.duration_s)
             room = read_room(output, 0)
@@ -102,6 +104,17 @@ class LessonMaker:
             return ()
         chosen = rng.choice(len(items), min(self.questions, len(items)), replace=False, p=rarity / rarity.sum())
         return tuple(items[index] for index in chosen)
+
+
+def doubted(logits: Float[Tensor, "batch slots classes"], rng: np.random.Generator) -> Float[Tensor, "batch slots classes"]:
+    """Class logits made less sure, and sometimes wrong, by a random amount for the whole clip.
+
+    The encoder knows the recordings of training by heart and names them more surely than it will name others; the language model shall not trust names more
+    than they will deserve.
+    """
+    doubt = rng.random()
+    noise = torch.from_numpy(rng.gumbel(size=tuple(logits.shape))).to(logits)
+    return logits * (1 - _LESS_SURE * doubt) + _GUMBEL_SCALE * doubt * noise
 
 
 def true_labels(objects: Sequence[HeardObject], scene: Scene) -> list[str]:
