@@ -16,7 +16,7 @@ from twnm.model.twnm import Twnm
 from twnm.scene import Event, Room, Scene, Waypoint
 from twnm.sounds.classes import CLASSES
 from twnm.train.instruct import lessons_loss
-from twnm.train.lessons import IGNORED, Lesson, LessonMaker, Packed, pack, named_as_true
+from twnm.train.lessons import IGNORED, Lesson, LessonMaker, Packed, pack, true_labels
 from twnm.train.stream import StreamSpec
 
 SIDE = item("Where is the dog?", "dog 90° is left", "on your left")
@@ -136,15 +136,15 @@ def true_scene(**azimuths_deg: float) -> Scene:
 
 
 def test_what_was_heard_is_named_as_it_truly_is_but_stays_where_it_was_heard() -> None:
-    scene = named_as_true([heard("pig", 100.0), heard("bell", -80.0)], true_scene(bell=-95.0, dog=90.0))
+    scene = true_labels([heard("pig", 100.0), heard("bell", -80.0)], true_scene(bell=-95.0, dog=90.0))
     assert [event.label for event in scene.events] == ["dog", "bell"]
     assert scene.place(scene.events[0]) == pytest.approx((100.0, 10.0, 3.0))
     assert (scene.events[0].onset_s, scene.events[0].offset_s) == (0.5, 2.0)
 
 
 def test_what_was_heard_far_from_any_true_sound_keeps_its_name() -> None:
-    assert [event.label for event in named_as_true([heard("pig", 0.0)], true_scene(dog=90.0)).events] == ["pig"]
-    assert [event.label for event in named_as_true([heard("pig", 0.0)], true_scene()).events] == ["pig"]
+    assert [event.label for event in true_labels([heard("pig", 0.0)], true_scene(dog=90.0)).events] == ["pig"]
+    assert [event.label for event in true_labels([heard("pig", 0.0)], true_scene()).events] == ["pig"]
 
 
 def test_lessons_are_functions_of_their_number_and_end_in_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:

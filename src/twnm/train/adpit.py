@@ -38,11 +38,12 @@ def sounds_by_class(
     """
     active = (targets.activity > 0.5) & targets.present[:, :, None]
     batch, events, time = active.shape
-    vectors = torch.zeros(batch, time, TRACKS, classes, 3)
-    distances = torch.zeros(batch, time, TRACKS, classes)
-    count = torch.zeros(batch, time, classes)
-    clip = torch.arange(batch)[:, None].expand(-1, time)
-    frame = torch.arange(time)[None].expand(batch, -1)
+    device = active.device
+    vectors = torch.zeros(batch, time, TRACKS, classes, 3, device=device)
+    distances = torch.zeros(batch, time, TRACKS, classes, device=device)
+    count = torch.zeros(batch, time, classes, device=device)
+    clip = torch.arange(batch, device=device)[:, None].expand(-1, time)
+    frame = torch.arange(time, device=device)[None].expand(batch, -1)
     for event in range(events):
         label = targets.label[:, event, None].expand(-1, time)
         place = count[clip, frame, label].long()

@@ -15,7 +15,6 @@ import time
 from collections.abc import Generator
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -314,7 +313,7 @@ def train_encoder(recipe: EncoderRecipe, out: Path) -> SlotEncoder | AccdoaEncod
     checks = [maker.make(number) for number in range(recipe.validation_chunks)] if maker else []
     stream = batches(recipe, done)
     began = time.monotonic() - spent_s
-    over = share_over(recipe, done, spent_s)
+    over = share_over(recipe.steps, recipe.minutes, done, spent_s)
     with Log(out, 0 if recipe.minutes else recipe.steps, scenes_per_step=recipe.chunk * recipe.chunks_per_step) as log:
         while over < 1:
             with log.waiting():
@@ -327,7 +326,7 @@ def train_encoder(recipe: EncoderRecipe, out: Path) -> SlotEncoder | AccdoaEncod
                 raise RuntimeError(f"the loss is not finite at step {done}; the last checkpoint in {out} is good")
             done += 1
             spent_s = time.monotonic() - began
-            over = share_over(recipe, done, spent_s)
+            over = share_over(recipe.steps, recipe.minutes, done, spent_s)
             log.step(done, total, terms)
             if maker and (done % recipe.validate_every == 0 or over >= 1):
                 log.row({"step": done, "validation": validate(_ears(model.eval(), maker.semantic), checks)})
@@ -340,18 +339,9 @@ def train_encoder(recipe: EncoderRecipe, out: Path) -> SlotEncoder | AccdoaEncod
     return model
 
 
-class _Length(Protocol):
-    """What gives a run its length."""
-
-    @property
-    def steps(self) -> int: ...
-    @property
-    def minutes(self) -> float: ...
-
-
-def share_over(recipe: _Length, done: int, spent_s: float) -> float:
+def share_over(steps: int, minutes: float, done: int, spent_s: float) -> float:
     """The part of a run that is over: by its minutes if it has a length in time, else by its steps."""
-    return spent_s / 60 / recipe.minutes if recipe.minutes else done / recipe.steps
+    return spent_s / 60 / minutes if minutes else done / steps
 
 
 def check_device(recipe: str, device: str) -> None:

@@ -125,7 +125,7 @@ def train_instruct(recipe: InstructRecipe, encoder_folder: Path, out: Path) -> T
     stream = _lessons(recipe, encoder_folder, done)
     began, tokens, first = time.monotonic() - spent_s, 0, spent_s
     model.projector.train()
-    over = share_over(recipe, done, spent_s)
+    over = share_over(recipe.steps, recipe.minutes, done, spent_s)
     while over < 1:
         made = next(stream)
         if done == 0:
@@ -141,7 +141,7 @@ def train_instruct(recipe: InstructRecipe, encoder_folder: Path, out: Path) -> T
         tokens += sum(len(one.targets) for one in packed)
         done += 1
         spent_s = time.monotonic() - began
-        over = share_over(recipe, done, spent_s)
+        over = share_over(recipe.steps, recipe.minutes, done, spent_s)
         if done % _ROW_EVERY == 0 or over >= 1:
             write_row(out, {"step": done, "loss": total / max(1, weight), "seconds": spent_s, "tokens_per_s": tokens / max(spent_s - first, 1e-9)})
         if done % recipe.save_every == 0 or over >= 1:
