@@ -14,6 +14,7 @@ from tiny_model import CLASSES, CONFIG, noise, tiny_encoder, tiny_twnm
 from twnm.errors import InputError
 from twnm.model.hear import HeardObject
 from twnm.model.language import LoraSettings
+from twnm.model.notes import tell
 from twnm.model.twnm import (
     Answer,
     Twnm,
@@ -27,7 +28,7 @@ from twnm.model.twnm import (
     load_strictly,
 )
 from twnm.questions.answer import check_question, parse_output
-from twnm.questions.evidence import parse_evidence, write_evidence
+from twnm.questions.evidence import parse_evidence
 from twnm.train.encoder import save_encoder
 
 OPTIONS = ("on your left", "behind you", "in front", "on your right")
@@ -68,14 +69,15 @@ def plain_greedy(model: Twnm, embeddings: torch.Tensor, ends: tuple[int, ...], l
 def heard_prefix(model: Twnm) -> tuple[str, torch.Tensor]:
     """The evidence in the words of the slots, and everything read up to its end."""
     with torch.no_grad():
-        heard, objects, _ = model.hear_window(torch.from_numpy(noise()))
-        evidence = write_evidence(tuple(as_heard(item) for item in objects))
-        return evidence, torch.cat([model.audio_prefix(heard), model.embed([*model.ids(evidence), model.end_id])])
+        heard, objects, room = model.hear_window(torch.from_numpy(noise()))
+        evidence, notes = tell(objects, room, 5.0)
+        told = [*model.ids(evidence), model.newline_id, *model.ids(notes), model.end_id]
+        return evidence, torch.cat([model.audio_prefix(heard), model.embed(told)])
 
 
-def asked_prefix(model: Twnm, question: str) -> tuple[list[int], torch.Tensor]:
+def asked_prefix(model: Twnm, question: str, options: str = "") -> tuple[list[int], torch.Tensor]:
     """The reasoning by plain greedy decoding, and everything read up to its end."""
-    asked = torch.cat([heard_prefix(model)[1], model.embed([model.start_id, *model.ids(question), model.newline_id])])
+    asked = torch.cat([heard_prefix(model)[1], model.embed([model.start_id, *model.ids(question + options), model.newline_id])])
     why = plain_greedy(model, asked, (model.newline_id, model.end_id), WHY_TOKENS)
     return why, torch.cat([asked, model.embed([*why, model.newline_id])])
 
@@ -106,7 +108,7 @@ def test_objects_become_tokens_in_the_order_of_their_onsets(model: Twnm, audio: 
 
 def test_the_answer_is_the_option_that_brute_force_finds_most_probable(model: Twnm, audio: torch.Tensor) -> None:
     question = "Where is the dog?"
-    why, reasoned = asked_prefix(model, question)
+    why, reasoned = asked_prefix(model, question, " (on your left; behind you; in front; on your right)")
     totals = []
     for option in OPTIONS:
         ids = [*model.ids(option), model.end_id]

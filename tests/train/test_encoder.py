@@ -184,7 +184,7 @@ def test_a_folder_with_another_recipe_is_refused(tmp_path: Path) -> None:
 def test_a_run_can_begin_with_the_tensors_of_another_encoder_that_fit(tmp_path: Path) -> None:
     first = train_encoder(TINY.model_copy(update={"steps": 1}), tmp_path / "first")
     recipe = TINY.model_copy(update={"begin_with": str(tmp_path / "first"), "slots": 5})
-    wanted, _, _ = encoder._prepare(recipe, tmp_path)
+    wanted, *_ = encoder._prepare(recipe, tmp_path)
     torch.testing.assert_close(wanted.model.of_slot.weight, first.of_slot.weight, rtol=1e-2, atol=1e-3)
     (row,) = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert row["anew"] == ["queries"]

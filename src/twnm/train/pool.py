@@ -27,7 +27,8 @@ def pooled(source: Generator[Made], size: int, per_step: int, seed: int, least: 
             for made in source:
                 fresh.put(made)
                 if over.is_set():
-                    break
+                    return
+            fresh.put(RuntimeError("the stream to learn from has ended"))
         except Exception as error:
             fresh.put(error)
         finally:
