@@ -22,6 +22,7 @@ WINDOW_S = 5.0
 EXISTS_ABOVE = 0.5
 SILENT_RMS = 1e-5  # -100 dB re full scale
 MOVES_ABOVE = 0.5
+WALLS_FROM = 0.5
 DISTANCE_CHANGES_BY = 1.2
 END_FRAMES = 3  # what counts as the beginning and the end of a motion: 0.3 s
 _NEVER = -20.0
@@ -88,6 +89,11 @@ class HeardRoom:
     walls: float = 1.0
     low_rt60_s: float = math.nan
     high_rt60_s: float = math.nan
+
+    @property
+    def has_walls(self) -> bool:
+        """Whether there more probably are walls than not."""
+        return self.walls >= WALLS_FROM
 
 
 def hear_clips(

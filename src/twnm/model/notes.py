@@ -21,7 +21,6 @@ from twnm.sounds.classes import spoken
 
 _WAYPOINTS = 5
 _AROUND_FRAMES = 2
-_WALLS_FROM = 0.5
 _STANDS_STILL = "stands still"
 
 
@@ -38,7 +37,7 @@ def heard_scene(
     events = []
     for item, label in zip(objects, labels or [item.label for item in objects], strict=True):
         events.append(Event(label=label, clip="heard", onset_s=item.onset_s, offset_s=item.offset_s, response="heard", path=_path(item)))
-    around = Room(kind="free") if room.walls < _WALLS_FROM else Room(kind="measured", rt60_s=(room.rt60_s,) * len(BAND_CENTRES_HZ))
+    around = Room(kind="measured", rt60_s=(room.rt60_s,) * len(BAND_CENTRES_HZ)) if room.has_walls else Room(kind="free")
     return Scene(scene_id=scene_id, duration_s=duration_s, room=around, events=tuple(events), situation=situation)
 
 
@@ -62,7 +61,7 @@ def _waypoint(time_s: float, place_m: np.ndarray) -> Waypoint:
 def tell(objects: Sequence[HeardObject], room: HeardRoom, duration_s: float) -> tuple[str, str]:
     """The evidence and the notes on what was heard, as the language model reads them; a moving object is where it was at the middle of its time."""
     facts = facts_of(heard_scene(objects, room, duration_s=duration_s))
-    notes = ["open air" if room.walls < _WALLS_FROM else f"RT60 {room.rt60_s:.1f} s"]
+    notes = [f"RT60 {room.rt60_s:.1f} s" if room.has_walls else "open air"]
     for item in objects:
         if item.others:
             notes.append(" or ".join(spoken(label) for label in (item.label, *item.others)))

@@ -1,11 +1,7 @@
-"""The cascade: the spatial encoder's slots say what is where and when, arithmetic answers; no language model.
+"""The cascade: the spatial encoder's slots say what is where and when, arithmetic answers; no language model."""
 
-It does not use yet what the encoder says of walls, so it never answers that it is in the open.
-"""
-
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +13,14 @@ from twnm.bench.costs import Sounding
 from twnm.bench.symbolic import Estimate
 from twnm.bench.systems.base import Labels, Question, Recording, Reply
 from twnm.bench.systems.told import hear_and_tell
-from twnm.model.hear import EXISTS_ABOVE, HeardObject, HeardRoom, hear_clips, read_objects, read_room
+from twnm.model.hear import EXISTS_ABOVE, HeardObject, HeardRoom, hear_clips, mean_room, read_objects, read_room
 from twnm.model.link import cut_windows, later, link
+from twnm.model.notes import heard_scene
 from twnm.model.semantic import SemanticEncoder, default_semantic
 from twnm.model.slots import SlotEncoder, SlotOutput
-from twnm.model.twnm import SHIPPED, load_encoder
-from twnm.questions.evidence import Heard
-from twnm.questions.facts import Motion
+from twnm.model.twnm import SHIPPED, as_heard, load_encoder
+from twnm.questions.facts import facts_of
 from twnm.sounds.classes import spoken
-
-END_FRAMES = 4
 
 
 @dataclass(frozen=True)
@@ -61,8 +55,9 @@ class Cascade:
             found += [later(slot, start_s, duration_s) for slot in self._slots(output)]
             rooms.append(read_room(output, 0))
         kept = link([it for it in found if it.onset_s < duration_s])
-        rt60_s = math.exp(sum(math.log(room.rt60_s) for room in rooms) / len(rooms))
-        return Estimate(tuple(self._sounding(it) for it in kept if isinstance(it, Slot)), duration_s, rt60_s)
+        room = mean_room(rooms)
+        objects = tuple(self._sounding(it, room, duration_s) for it in kept if isinstance(it, Slot))
+        return Estimate(objects, duration_s, room.rt60_s if room.has_walls else None)
 
     def _slots(self, output: SlotOutput) -> list[Slot]:
         """The objects of one clip, each with its probabilities."""
@@ -73,16 +68,10 @@ class Cascade:
             slots.append(Slot(**named, probabilities=tuple(output.label[0, row].softmax(dim=-1).tolist())))
         return slots
 
-    def _sounding(self, it: Slot) -> Sounding:
+    def _sounding(self, it: Slot, room: HeardRoom, duration_s: float) -> Sounding:
         chances = {spoken(label): chance for label, chance in zip(self.encoder.config.classes, it.probabilities, strict=True)}
-
-        def at(azimuth_deg: float, elevation_deg: float) -> Heard:
-            return Heard(spoken(it.label), azimuth_deg, elevation_deg, it.distance_m, it.onset_s, it.offset_s)
-
-        whole = at(it.azimuth_deg, it.elevation_deg)
-        middle = min(END_FRAMES, len(it.azimuths_deg)) // 2
-        begin, end = (at(it.azimuths_deg[frame], it.elevations_deg[frame]) for frame in (middle, -1 - middle))
-        return Sounding(whole, chances, Motion(begin, whole, end))
+        (followed,) = facts_of(heard_scene([replace(it, moves=1.0)], room, duration_s=duration_s)).sources  # a question may ask how it moves if it does
+        return Sounding(as_heard(it), chances, followed.motion)
 
     def answer(self, recording: Recording, questions: Sequence[Question]) -> list[Reply]:
         """Listens once, then answers every question."""
