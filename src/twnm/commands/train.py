@@ -23,7 +23,9 @@ def train_encoder(
     cache: Path | None = None,
     without: tuple[str, ...] = (),
     steps: int | None = None,
+    minutes: float | None = None,
     seed: int | None = None,
+    workers: int | None = None,
     half: bool | None = None,
 ) -> None:
     """Train the spatial encoder on scenes made on the fly.
@@ -33,7 +35,7 @@ def train_encoder(
     out
         Folder for checkpoints, log.jsonl, curves.png and the weights.
     recipe
-        small (from nothing), further (from a trained encoder), baseline (multi-ACCDOA instead of slots) or tiny.
+        small (from nothing), further (from a trained encoder), gpu (on a graphics processor), baseline (multi-ACCDOA instead of slots) or tiny.
     sounds
         Folder of dry sounds; your own catalogue if absent.
     begin_with
@@ -44,8 +46,12 @@ def train_encoder(
         Terms of the loss that are left out.
     steps
         Instead of the recipe's.
+    minutes
+        The length of the run in time instead of steps.
     seed
         Instead of the recipe's.
+    workers
+        Processes that make scenes; the recipe's if absent.
     half
         Multiply in bfloat16; if not said, where the processor has instructions for it (elsewhere it is slower).
     """
@@ -56,7 +62,7 @@ def train_encoder(
     from twnm.train.encoder import train_encoder as train
     from twnm.train.slot_loss import TERMS
 
-    chosen = _training(ENCODER_RECIPES, recipe, sounds, steps, seed)
+    chosen = _training(ENCODER_RECIPES, recipe, sounds, steps=steps, minutes=minutes, seed=seed, workers=workers)
     if unknown := sorted(set(without) - set(TERMS)):
         raise InputError(f"the loss has no term {', '.join(unknown)}; it has {', '.join(TERMS)}")
     start = SHIPPED if begin_with is None and recipe == "further" else begin_with
@@ -64,12 +70,20 @@ def train_encoder(
     paths = {name: "" if path is None else str(path) for name, path in given.items()}
     open_sounds(sounds)
     make_folder(out)
-    train(chosen.model_copy(update=paths | {"without": without, "half": torch.cpu._is_avx512_bf16_supported() if half is None else half}), out)
+    train(chosen.model_copy(update=paths | {"without": without, "half": chosen.half or torch.cpu._is_avx512_bf16_supported() if half is None else half}), out)
 
 
 @train_app.command(name="instruct")
 def train_instruct(
-    *, out: Path, encoder: Path | None = None, recipe: str = "small", sounds: Path | None = None, steps: int | None = None, seed: int | None = None
+    *,
+    out: Path,
+    encoder: Path | None = None,
+    recipe: str = "small",
+    sounds: Path | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
+    seed: int | None = None,
+    workers: int | None = None,
 ) -> None:
     """Train the projector and the language model's LoRA to say what is heard and to answer.
 
@@ -80,19 +94,23 @@ def train_instruct(
     encoder
         Folder of a trained encoder; the shipped one if absent.
     recipe
-        small or tiny.
+        small, gpu (on a graphics processor) or tiny.
     sounds
         Folder of dry sounds; your own catalogue if absent.
     steps
         Instead of the recipe's.
+    minutes
+        The length of the run in time instead of steps.
     seed
         Instead of the recipe's.
+    workers
+        Processes that make lessons; the recipe's if absent.
     """
     from twnm.model.twnm import SHIPPED, load_encoder
     from twnm.train.instruct import INSTRUCT_RECIPES
     from twnm.train.instruct import train_instruct as train
 
-    chosen = _training(INSTRUCT_RECIPES, recipe, sounds, steps, seed)
+    chosen = _training(INSTRUCT_RECIPES, recipe, sounds, steps=steps, minutes=minutes, seed=seed, workers=workers)
     folder = SHIPPED if encoder is None else encoder
     load_encoder(folder)  # shows a folder without one before anything is written
     open_sounds(sounds)
@@ -100,13 +118,16 @@ def train_instruct(
     train(chosen, folder, out)
 
 
-def _training(recipes: dict[str, Any], name: str, sounds: Path | None, steps: int | None, seed: int | None) -> Any:
+def _training(recipes: dict[str, Any], name: str, sounds: Path | None, **instead: float | None) -> Any:
     """A recipe by name with what was given in its place."""
     if name not in recipes:
         raise InputError(f"unknown recipe {name!r}; choose one of {', '.join(recipes)}")
-    given = {key: value for key, value in (("steps", steps), ("seed", seed)) if value is not None}
-    if steps is not None:
-        check_counts(steps=steps)
-    if seed is not None and seed < 0:
-        raise InputError(f"--seed {seed} is negative; give 0 or more")
+    given = {key: value for key, value in instead.items() if value is not None}
+    check_counts(**{key: int(value) for key, value in given.items() if key in ("steps", "workers")})
+    if given.get("minutes", 1.0) <= 0:
+        raise InputError(f"--minutes {given['minutes']:g} is no length; give more than 0")
+    if given.get("seed", 0) < 0:
+        raise InputError(f"--seed {given['seed']} is negative; give 0 or more")
+    if "steps" in given and "minutes" not in given:
+        given["minutes"] = 0.0  # steps were asked for
     return recipes[name].model_copy(update=given | {"sounds": "" if sounds is None else str(sounds)})
