@@ -3,12 +3,13 @@
     python benchmarks/ablations.py OUT --sounds BANK [--cache CACHE] [--seeds 3] [--steps 600] [--jobs 2] [--only full,accdoa]
 
 All variants learn from the same stream (recipe "small": 32 scenes a step, each met four times; --steps 600 are 4,800 scenes) with a small net (width 128,
-two layers), and hear the same scenes of the test split. Objects are named by the first pass, so that the second, which needs beams, blurs nothing. OUT keeps one file for each run, so that a run
-that was stopped goes on. Prints a table in Markdown, differences with 95 % intervals by scene, p values of sign flips by scene, adjusted by Holm.
+two layers), and hear the same scenes of the test split. Objects are named by the first pass alone. OUT keeps one file for each run, so that what was
+stopped goes on. Prints a table in Markdown, differences with 95 % intervals by scene, p values of sign flips by scene, adjusted by Holm.
 """
 
 import argparse
 import functools
+import itertools
 import json
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
@@ -89,31 +90,29 @@ def table(runs: dict[str, list[list[dict[str, Any]]]]) -> str:
     """All variants against the first, in Markdown."""
     rng = np.random.default_rng(0)
     pairs = {variant: [[pairs_of(row) for row in rows] for rows in seeds] for variant, seeds in runs.items()}
-    counts = {variant: [_over_seeds([[float(len(row["truth"]) == len(row["heard"]))] for row in rows] for rows in seeds)][0] for variant, seeds in runs.items()}
     values = {
         name: {variant: _over_seeds([[figure(scene) for scene in scenes] for scenes in seeds]) for variant, seeds in pairs.items()}
         for name, figure in FIGURES.items()
     }
-    values["number right"] = counts
-    first = next(iter(runs))
-    others = [variant for variant in runs if variant != first]
+    values["number right"] = {
+        variant: _over_seeds([[[float(len(row["truth"]) == len(row["heard"]))] for row in rows] for rows in seeds]) for variant, seeds in runs.items()
+    }
+    first, *others = runs
     compared = {name: {variant: paired_comparison(of[variant], of[first], rng) for variant in others} for name, of in values.items()}
-    adjusted = {name: dict(zip(others, holm([compared[name][variant].p_value for variant in others]), strict=True)) for name in values}
-    lines = [
-        "| variant | direction, median ° (seeds) | distance error | " + " | ".join(f"{name}, %" for name in values) + " |",
-        "|---" * (3 + len(values)) + "|",
-    ]
+    adjusted = {name: dict(zip(others, holm([of[variant].p_value for variant in others]), strict=True)) for name, of in compared.items()}
+    heads = ["variant", "direction, median ° (seeds)", "distance error", *(f"{name}, %" for name in values)]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for variant, seeds in pairs.items():
         angles = [np.nanmedian([pair.angle_deg for scene in scenes for pair in scene]) for scenes in seeds]
         distances = [np.nanmedian([pair.distance_error for scene in scenes for pair in scene]) for scenes in seeds]
-        cells = [f"{np.mean(angles):.1f} ({', '.join(f'{angle:.1f}' for angle in angles)})", f"{np.mean(distances):.2f}"]
+        cells = [variant, f"{np.mean(angles):.1f} ({', '.join(f'{angle:.1f}' for angle in angles)})", f"{np.mean(distances):.2f}"]
         for name, of in values.items():
-            mean = f"{100 * np.mean(np.concatenate([np.asarray(scene) for scene in of[variant] if len(scene)])):.1f}"
+            mean = f"{100 * np.mean(list(itertools.chain.from_iterable(of[variant]))):.1f}"
             if variant != first:
                 it = compared[name][variant]
                 mean += f" ({100 * it.difference:+.1f} [{100 * it.low:+.1f}, {100 * it.high:+.1f}], p {adjusted[name][variant]:.3f})"
             cells.append(mean)
-        lines.append(f"| {variant} | " + " | ".join(cells) + " |")
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

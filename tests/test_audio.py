@@ -6,7 +6,7 @@ import pytest
 import soundfile
 
 from twnm.ambisonics import encode, from_ambix, intensity_direction
-from twnm.audio import SAMPLE_RATE_HZ, read_foa, read_mono, write_audio
+from twnm.audio import SAMPLE_RATE_HZ, check_foa, read_foa, read_mono, stream_foa, write_audio
 from twnm.errors import InputError
 
 
@@ -49,6 +49,38 @@ def test_a_file_in_any_layout_comes_back_as_ambix(tmp_path: Path, layout: str) -
     foa = encode(noise(1)[0], 60.0, 20.0)
     path = write(tmp_path / "a.wav", from_ambix(foa, layout), subtype="FLOAT")
     np.testing.assert_allclose(read_foa(path, layout=layout), foa, atol=1e-6)
+
+
+@pytest.mark.parametrize(("rate_hz", "seconds"), [(24_000, 12.5), (44_100, 11.0), (48_000, 10.0), (16_000, 0.3), (96_000, 5.0)])
+def test_a_recording_read_in_blocks_is_the_recording(tmp_path: Path, rate_hz: int, seconds: float) -> None:
+    path = write(tmp_path / "a.wav", noise(9, round(rate_hz * seconds)), rate_hz, subtype="FLOAT")
+    blocks = list(stream_foa(path, layout="n3d"))
+    assert all(block.shape == (4, 120_000) for block in blocks[:-1])
+    whole = read_foa(path, layout="n3d")
+    joined = np.concatenate(blocks, axis=1)
+    assert joined.shape == whole.shape
+    np.testing.assert_allclose(joined, whole, atol=1e-4)
+
+
+def test_what_is_wrong_with_a_recording_is_found_while_it_is_read_in_blocks(tmp_path: Path) -> None:
+    audio = noise(4, 200_000)
+    audio[2, 150_000] = np.nan
+    broken = write(tmp_path / "nan.wav", audio, subtype="FLOAT")
+    with pytest.raises(InputError, match="has 1 NaN or infinite samples"):
+        check_foa(broken)
+    blocks = stream_foa(broken)
+    assert next(blocks).shape == (4, 120_000)
+    with pytest.raises(InputError, match="has 1 NaN or infinite samples"):
+        next(blocks)
+    whole = write(tmp_path / "a.flac", noise(4, 480_000))
+    cut = tmp_path / "cut.flac"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    with pytest.raises(InputError, match=r"truncated|cannot be read as audio"):
+        list(stream_foa(cut))
+    with pytest.raises(InputError, match=r"truncated|cannot be read as audio"):
+        check_foa(cut)
+    with pytest.raises(InputError, match="has 2 channels; needs 4"):
+        check_foa(write(tmp_path / "two.wav", noise(2)))
 
 
 def test_fuma_is_w_x_y_z_with_w_raised_by_three_decibels(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,11 @@ class FakeModel:
     """Hears one dog in everything, and chatters on standard output as libraries do."""
 
     def scene(self, foa: np.ndarray) -> HeardScene:
+        return self.scene_of([foa])
+
+    def scene_of(self, blocks: Iterable[np.ndarray]) -> HeardScene:
         print("Loading weights: 100%")
-        return HeardScene(foa.shape[1] / 24_000, (DOG,), HeardRoom(0.41, 83.0))
+        return HeardScene(sum(block.shape[1] for block in blocks) / 24_000, (DOG,), HeardRoom(0.41, 83.0))
 
     def ask(self, foa: np.ndarray, question: str, options: tuple[str, ...] = (), start_s: float | None = None) -> Answer:
         print("Loading weights: 100%")
@@ -38,7 +41,8 @@ class FakeModel:
 
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(twnm.model.twnm, "load", lambda name: FakeModel())
+    for name in ("load", "load_hearing"):
+        monkeypatch.setattr(twnm.model.twnm, name, lambda name: FakeModel())
 
 
 @pytest.fixture
@@ -46,7 +50,8 @@ def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(name: str) -> None:
         raise AssertionError("the model was loaded before the input was checked")
 
-    monkeypatch.setattr(twnm.model.twnm, "load", refuse)
+    for name in ("load", "load_hearing"):
+        monkeypatch.setattr(twnm.model.twnm, name, refuse)
 
 
 def recording(path: Path, channels: int = 4, samples: int = 24_000, rate_hz: int = 24_000, subtype: str = "PCM_16") -> Path:

@@ -4,7 +4,9 @@ Convention: inside twnm four-channel audio is AmbiX (W, Y, Z, X; SN3D) at 24 kHz
 can hold hours of silence; the number of decoded frames is compared with the header, because a truncated file reads short without an error.
 """
 
+import contextlib
 import os
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +47,47 @@ def read_foa(path: Path | str, *, layout: str = "ambix", max_duration_s: float =
     return to_ambix(_resample(audio[:4], sample_rate_hz), layout)
 
 
+def stream_foa(
+    path: Path | str, *, layout: str = "ambix", block_s: float = 5.0, max_duration_s: float = MAX_DURATION_S
+) -> Generator[Float32[np.ndarray, "4 samples"]]:
+    """Read a recording as `read_foa` does, in blocks of `block_s` seconds (the last may be shorter), so that memory does not grow with its length.
+
+    Raises InputError as `read_foa` does, for what only decoding shows when the decoding comes to it (`check_foa` before shows that without the samples).
+    """
+    to_ambix(np.zeros((4, 0), np.float32), layout)  # an unknown layout is refused before a long file is read
+    samples = round(block_s * SAMPLE_RATE_HZ)
+    with _opened(path, max_duration_s, layout) as stream:
+        resampler = None
+        if stream.samplerate != SAMPLE_RATE_HZ:
+            resampler = soxr.ResampleStream(stream.samplerate, SAMPLE_RATE_HZ, 4, dtype="float32", quality="HQ")
+        held = np.zeros((0, 4), np.float32)
+        for part, last in _decoded(path, stream, block_s):
+            held = np.concatenate([held, part if resampler is None else resampler.resample_chunk(part, last=last)])
+            while len(held) >= samples:
+                yield to_ambix(held[:samples].T, layout)
+                held = held[samples:]
+        if len(held):
+            yield to_ambix(held.T, layout)
+
+
+def check_foa(path: Path | str, *, layout: str = "ambix", max_duration_s: float = MAX_DURATION_S) -> None:
+    """Decode a recording to the end; raises InputError as `read_foa` does."""
+    to_ambix(np.zeros((4, 0), np.float32), layout)
+    with _opened(path, max_duration_s, layout) as stream:
+        for _ in _decoded(path, stream, 5.0):
+            pass
+
+
+def _decoded(path: Path | str, stream: soundfile.SoundFile, block_s: float) -> Iterator[tuple[Float32[np.ndarray, "samples 4"], bool]]:
+    """The first four channels in blocks, and whether a block is the last."""
+    decoded = 0
+    for part in stream.blocks(blocksize=round(block_s * stream.samplerate), dtype="float32", always_2d=True):
+        decoded += len(part)
+        _check_decoded(path, stream.frames, stream.frames, part)
+        yield np.ascontiguousarray(part[:, :4]), decoded == stream.frames
+    _check_decoded(path, decoded, stream.frames, np.zeros(0))
+
+
 def read_mono(path: Path | str, *, max_duration_s: float = MAX_DURATION_S) -> Float32[np.ndarray, " samples"]:
     """Read a dry sound (mono, or several channels that are averaged) at 24 kHz; errors as of `read_foa`."""
     audio, sample_rate_hz = _read(path, max_duration_s, None)
@@ -83,8 +126,9 @@ def write_audio(path: Path | str, audio: Float[np.ndarray, "channels samples"], 
         soundfile.write(temporary, audio.T, sample_rate_hz, format=container, subtype=subtype)
 
 
-def _read(path: Path | str, max_duration_s: float, layout: str | None) -> tuple[Float32[np.ndarray, "channels samples"], int]:
-    """Samples at the file's own rate; `layout` None accepts any number of channels."""
+@contextlib.contextmanager
+def _opened(path: Path | str, max_duration_s: float, layout: str | None) -> Generator[soundfile.SoundFile]:
+    """An audio file whose header has been checked; what libsndfile cannot decode is an InputError."""
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path} is a folder; give one audio file" if path.is_dir() else f"{path} does not exist; check the name")
@@ -95,15 +139,25 @@ def _read(path: Path | str, max_duration_s: float, layout: str | None) -> tuple[
     try:
         with soundfile.SoundFile(path) as stream:
             _check_header(path, stream, max_duration_s, layout)
-            audio = stream.read(dtype="float32", always_2d=True).T
-            frames, sample_rate_hz = stream.frames, stream.samplerate
+            yield stream
     except soundfile.LibsndfileError as error:
         raise InputError(f"{path} cannot be read as audio ({error.error_string.rstrip('.')}); give a WAV, FLAC or OGG file") from error
-    if audio.shape[1] != frames:
-        raise InputError(f"{path} is truncated: its header promises {frames} samples and {audio.shape[1]} can be decoded; copy it again")
+
+
+def _read(path: Path | str, max_duration_s: float, layout: str | None) -> tuple[Float32[np.ndarray, "channels samples"], int]:
+    """Samples at the file's own rate; `layout` None accepts any number of channels."""
+    with _opened(path, max_duration_s, layout) as stream:
+        audio = stream.read(dtype="float32", always_2d=True).T
+        frames, sample_rate_hz = stream.frames, stream.samplerate
+    _check_decoded(path, audio.shape[1], frames, audio)
+    return audio, sample_rate_hz
+
+
+def _check_decoded(path: Path | str, decoded: int, promised: int, audio: np.ndarray) -> None:
+    if decoded != promised:
+        raise InputError(f"{path} is truncated: its header promises {promised} samples and {decoded} can be decoded; copy it again")
     if not np.isfinite(audio).all():
         raise InputError(f"{path} has {np.count_nonzero(~np.isfinite(audio))} NaN or infinite samples; export it again")
-    return audio, sample_rate_hz
 
 
 def _check_header(path: Path, stream: soundfile.SoundFile, max_duration_s: float, layout: str | None) -> None:

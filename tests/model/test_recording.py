@@ -6,7 +6,7 @@ from scipy.signal import butter, sosfiltfilt
 
 from twnm.ambisonics import encode
 from twnm.errors import InputError
-from twnm.model.recording import doubts, usable
+from twnm.model.recording import Sampled, doubts, usable
 
 SAMPLES = 120_000
 
@@ -69,6 +69,16 @@ def dull() -> np.ndarray:
 def test_what_is_wrong_is_said_in_one_sentence(foa: np.ndarray, said: str) -> None:
     (sentence,) = doubts(foa)
     assert said in sentence
+
+
+def test_a_long_recording_is_doubted_by_a_part_of_it() -> None:
+    sampled = Sampled()
+    blocks = [np.full((4, 10), number, np.float32) for number in range(200)]
+    passed = list(sampled.through(iter(blocks)))
+    assert all(one is other for one, other in zip(passed, blocks, strict=True))
+    kept = sampled.foa[0, ::10]
+    assert 12 <= len(kept) <= 24
+    assert (np.diff(kept) == 16).all()  # every sixteenth block
 
 
 def test_a_single_click_and_a_short_recording_are_no_error() -> None:

@@ -159,6 +159,11 @@ def test_a_scene_of_one_window_has_the_objects_of_that_window(model: Twnm, audio
     assert {item.label for item in scene.objects} == {item.label for item in objects}
 
 
+def test_a_recording_in_blocks_is_heard_as_the_whole(model: Twnm) -> None:
+    foa = noise(12.3)
+    assert model.scene_of(iter(np.split(foa, [120_000, 240_000], axis=1))) == model.scene(foa)
+
+
 @pytest.mark.parametrize("seconds", [4.0, 7.3])
 def test_the_objects_of_a_scene_lie_within_it(model: Twnm, seconds: float) -> None:
     scene = model.scene(noise(seconds))

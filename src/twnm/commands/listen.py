@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from twnm.ambisonics import Layout
-from twnm.commands.shared import Flag, Options, app, check_model, load, print_json
+from twnm.commands.shared import Flag, Options, app, check_model, load, load_hearing, print_json
 from twnm.files import atomic_write
 from twnm.terminal import check_picture, check_writable, make_folder, notes, working
 
@@ -103,19 +103,21 @@ def scene(file: Path, *, layout: Layout = "ambix", model: str = "small", json: F
     plot
         Also draw what was heard into this .png, .pdf or .svg.
     """
-    from twnm.audio import read_foa
+    from twnm.audio import check_foa, stream_foa
 
     if dcase is not None:
         check_writable(dcase)
     if plot is not None:
         check_picture(plot)
     check_model(model)
-    foa = read_foa(file, layout=layout)
-    hearing = load(model)
-    from twnm.model.recording import doubts
+    check_foa(file, layout=layout)
+    hearing = load_hearing(model)
+    from twnm.model.recording import Sampled, doubts
 
+    sampled = Sampled()
     with working("listening"):
-        heard, doubtful = hearing.scene(foa), doubts(foa)
+        heard = hearing.scene_of(sampled.through(stream_foa(file, layout=layout)))
+    doubtful = doubts(sampled.foa)
     from twnm.report import dcase_rows, scene_row, scene_view
 
     if dcase is not None:

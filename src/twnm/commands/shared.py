@@ -11,7 +11,7 @@ from twnm.errors import InputError
 from twnm.terminal import notes, working
 
 if TYPE_CHECKING:
-    from twnm.model.twnm import Twnm
+    from twnm.model.twnm import Hearing, Twnm
     from twnm.sounds.catalogue import Catalogue
 
 HELP = """Spatial audio understanding from first-order Ambisonics: what sounds, where, how far, when.
@@ -57,6 +57,14 @@ def load(name: str) -> "Twnm":
 
     with working("loading the model"):
         return twnm.model.twnm.load(name)
+
+
+def load_hearing(name: str) -> "Hearing":
+    """Load the ears of a model, with a spinner."""
+    import twnm.model.twnm
+
+    with working("loading the model"):
+        return twnm.model.twnm.load_hearing(name)
 
 
 def print_json(row: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Long recordings: windows of 5 s, one at a time, and the objects of neighbouring windows joined where they are one."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -14,24 +14,30 @@ from twnm.model.hear import WINDOW_S, HeardObject
 
 _LINK_ANGLE_DEG = 25.0
 _LINK_GAP_S = 0.6
-
-
-def windows(samples: int) -> list[tuple[int, int]]:
-    """Start and end samples of the windows that cover a recording; the last one ends with it and may overlap the one before."""
-    length = round(WINDOW_S * SAMPLE_RATE_HZ)
-    if samples <= length:
-        return [(0, samples)]
-    starts = [*range(0, samples - length, length), samples - length]
-    return [(start, start + length) for start in starts]
+_WINDOW_SAMPLES = round(WINDOW_S * SAMPLE_RATE_HZ)
 
 
 def cut_windows(audio: torch.Tensor) -> Iterator[tuple[float, torch.Tensor]]:
-    """Windows of a recording (4, samples) as (start in seconds, audio (4, window samples)); a short recording is padded with silence to one window."""
-    length = round(WINDOW_S * SAMPLE_RATE_HZ)
-    if audio.shape[-1] < length:
-        audio = torch.nn.functional.pad(audio, (0, length - audio.shape[-1]))
-    for start, end in windows(audio.shape[-1]):
-        yield start / SAMPLE_RATE_HZ, audio[:, start:end]
+    """Windows of a recording (4, samples), as `windows` gives them."""
+    return windows(audio.split(_WINDOW_SAMPLES, dim=1))
+
+
+def windows(blocks: Iterable[torch.Tensor]) -> Iterator[tuple[float, torch.Tensor]]:
+    """Windows of a recording that comes in blocks of 5 s, as (start in seconds, audio (4, window samples)).
+
+    If the last block is shorter its window begins in the block before, so that it ends with the recording; a recording of less than 5 s is padded with silence.
+    """
+    before, start = None, 0
+    for block in blocks:
+        short = _WINDOW_SAMPLES - block.shape[1]
+        if short == 0:
+            yield start / SAMPLE_RATE_HZ, block
+        elif before is None:
+            yield 0.0, torch.nn.functional.pad(block, (0, short))
+        else:
+            yield (start - short) / SAMPLE_RATE_HZ, torch.cat([before[:, -short:], block], dim=1)
+        before = block
+        start += block.shape[1]
 
 
 def later(item: HeardObject, start_s: float, end_s: float) -> HeardObject:

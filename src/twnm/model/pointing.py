@@ -9,9 +9,9 @@ with e a linear map of the stem's second layer and I the intensity of the featur
 
     p_k,tau(t) = sum_s r_k,tau(t, s) l_k(s),      r_k,tau(t, s) ~ M_k(s) a_k(s) exp(-|t - s| / tau),
 
-a_k being the activity: tau = 0 for what darts about, infinite for what stands still. The direction is that of c_k(t) + sum_tau g_k,tau(t) p_k,tau(t): c_k and
-the gates g_k come from the slot's head, gates begin at zero. The lengths |p_k,tau| fall as the reverberant field takes over from the direct sound (a plane wave has
-3/4, a diffuse field 0), so they tell of distance.
+a_k being the activity: tau = 0 for what darts about, infinite for what stands still. The direction is that of c_k(t) + sum_tau g_k,tau(t) p_k,tau(t): c_k
+and the gates g_k come from the slot's head, gates begin at zero. The lengths |p_k,tau| fall as the reverberant field takes over from the direct sound (a
+plane wave has 3/4, a diffuse field 0), so they tell of distance.
 """
 
 import math

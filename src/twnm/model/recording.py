@@ -5,6 +5,8 @@ about 1 in every room. FuMa's W is 3 dB lower (2), N3D's other channels are 4.8 
 wrong layout, a wrong order that displaces W, and a dead channel show. An exchange of Y, Z and X among one another does not: it is another scene.
 """
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 from jaxtyping import Float32
 
@@ -13,6 +15,7 @@ from twnm.errors import InputError
 
 CHANNELS = ("W", "Y", "Z", "X")
 SILENT_RMS = 1e-5
+_MOST_BLOCKS = 24
 DEAD_DB = -50.0
 FLAT_TOP_SAMPLES = 3
 CLIPPED_SHARE = 1e-4
@@ -21,6 +24,29 @@ LOUDER_THAN_W = 1.4
 EMPTY_ABOVE_DB = -55.0
 _BAND_BORDERS_HZ = (2_000.0, 4_000.0, 6_000.0, 8_000.0)
 _SPECTRUM_SAMPLES = 4096
+
+
+class Sampled:
+    """Some blocks of a recording of any length, evenly over it: at most `_MOST_BLOCKS`, so that its doubts can be told without keeping all of it."""
+
+    def __init__(self) -> None:
+        self._kept: list[np.ndarray] = []
+        self._every, self._seen = 1, 0
+
+    def through(self, blocks: Iterable[Float32[np.ndarray, "4 samples"]]) -> Iterator[Float32[np.ndarray, "4 samples"]]:
+        """The same blocks, of which some are kept."""
+        for block in blocks:
+            if self._seen % self._every == 0:
+                self._kept.append(block)
+            self._seen += 1
+            if len(self._kept) > _MOST_BLOCKS:
+                self._kept, self._every = self._kept[::2], 2 * self._every
+            yield block
+
+    @property
+    def foa(self) -> Float32[np.ndarray, "4 samples"]:
+        """What was kept."""
+        return np.concatenate(self._kept, axis=1)
 
 
 def usable(foa: Float32[np.ndarray, "channels samples"]) -> Float32[np.ndarray, "4 samples"]:

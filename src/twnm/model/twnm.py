@@ -14,7 +14,7 @@ language model fewer tokens. An answer to options is the option whose words are 
 import functools
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ from twnm.model.language import (
     score_continuations,
     stop_at,
 )
-from twnm.model.link import cut_windows, later, link
+from twnm.model.link import later, link, windows
 from twnm.model.notes import tell
 from twnm.model.projector import DenseHybridProjector, HeardBatch, SlotProjector, summarise_slots
 from twnm.model.recording import usable
@@ -158,11 +158,53 @@ def class_anchors(language: LanguageModel, classes: tuple[str, ...]) -> Float[Te
     return torch.stack([table[ids].mean(dim=0) for ids in names]).detach().float()
 
 
-class Twnm:
+class Hearing:
+    """Ears (encoders) alone: what sounds where, when and how far."""
+
+    def __init__(self, encoder: SlotEncoder, semantic: SemanticEncoder) -> None:
+        self.encoder, self.semantic = encoder, semantic
+
+    @torch.no_grad()
+    def hear_window(self, audio: Float[Tensor, "4 samples"]) -> tuple[HeardBatch, list[HeardObject], HeardRoom]:
+        """One window of audio through the encoders."""
+        output, semantic = hear_clips(self.encoder, self.semantic, audio[None])
+        duration_s = audio.shape[-1] / 24_000
+        return summarise_slots(output, semantic), read_objects(output, 0, self.encoder.config.classes, duration_s=duration_s), read_room(output, 0)
+
+    def scene(self, foa: Float32[np.ndarray, "4 samples"]) -> HeardScene:
+        """The objects of a recording, AmbiX at 24 kHz; windows of 5 s, linked.
+
+        Raises InputError for an array that is not four channels of finite samples.
+        """
+        window = round(WINDOW_S * SAMPLE_RATE_HZ)
+        return self.scene_of(foa[:, start : start + window] for start in range(0, usable(foa).shape[1], window))
+
+    def scene_of(self, blocks: Iterable[Float32[np.ndarray, "4 samples"]]) -> HeardScene:
+        """The objects of a recording of any length that comes in blocks of 5 s (the last may be shorter), as `twnm.audio.stream_foa` gives them."""
+        objects: list[HeardObject] = []
+        rooms: list[HeardRoom] = []
+        samples = 0
+
+        def counted() -> Iterator[Tensor]:
+            nonlocal samples
+            for block in blocks:
+                samples += block.shape[1]
+                yield torch.from_numpy(usable(block))
+
+        for start_s, audio in windows(counted()):
+            _, found, room = self.hear_window(audio)
+            objects += [later(item, start_s, samples / SAMPLE_RATE_HZ) for item in found]
+            rooms.append(room)
+        duration_s = samples / SAMPLE_RATE_HZ
+        return HeardScene(duration_s, tuple(link([item for item in objects if item.onset_s < duration_s])), mean_room(rooms))
+
+
+class Twnm(Hearing):
     """Ears (encoders), bridge (projector) and mind (language model); `load` gives the shipped one."""
 
     def __init__(self, encoder: SlotEncoder, semantic: SemanticEncoder, projector: Projector, language: LanguageModel) -> None:
-        self.encoder, self.semantic, self.projector, self.language = encoder, semantic, projector, language
+        super().__init__(encoder, semantic)
+        self.projector, self.language = projector, language
         self.start_id, self.end_id = (self.ids(token)[0] for token in ("<|im_start|>", "<|im_end|>"))
         self.newline_id = self.ids("\n")[-1]
 
@@ -189,28 +231,6 @@ class Twnm:
         table = self.language.model.get_input_embeddings()
         embedded: Tensor = table(torch.tensor(ids, device=table.get_parameter("weight").device))
         return embedded
-
-    @torch.no_grad()
-    def hear_window(self, audio: Float[Tensor, "4 samples"]) -> tuple[HeardBatch, list[HeardObject], HeardRoom]:
-        """One window of audio through the encoders."""
-        output, semantic = hear_clips(self.encoder, self.semantic, audio[None])
-        duration_s = audio.shape[-1] / 24_000
-        return summarise_slots(output, semantic), read_objects(output, 0, self.encoder.config.classes, duration_s=duration_s), read_room(output, 0)
-
-    def scene(self, foa: Float32[np.ndarray, "4 samples"]) -> HeardScene:
-        """The objects of a recording of any length, AmbiX at 24 kHz; windows of 5 s, linked.
-
-        Raises InputError for an array that is not four channels of finite samples.
-        """
-        foa = usable(foa)
-        objects: list[HeardObject] = []
-        rooms: list[HeardRoom] = []
-        duration_s = foa.shape[1] / 24_000
-        for start_s, audio in cut_windows(torch.from_numpy(foa)):
-            _, found, room = self.hear_window(audio)
-            objects += [later(item, start_s, duration_s) for item in found]
-            rooms.append(room)
-        return HeardScene(duration_s, tuple(link([item for item in objects if item.onset_s < duration_s])), mean_room(rooms))
 
     def audio_prefix(self, heard: HeardBatch) -> Float[Tensor, "tokens width"]:
         """What stands before the evidence, as embeddings."""
@@ -279,12 +299,21 @@ def choose_window(foa: Float32[np.ndarray, "4 samples"], start_s: float | None =
     return start / 24_000, foa[:, start : start + length]
 
 
+def _folder(name_or_folder: str | Path) -> Path:
+    return SHIPPED if str(name_or_folder) == "small" else Path(name_or_folder)
+
+
+def load_hearing(name_or_folder: str | Path = "small") -> Hearing:
+    """The ears of the shipped model ("small") or of one trained into a folder; the language model is not loaded. Raises InputError as `load` does."""
+    return Hearing(load_encoder(_folder(name_or_folder)), default_semantic())
+
+
 def load(name_or_folder: str | Path = "small") -> Twnm:
     """The shipped model ("small") or one trained into a folder, with its language model and semantic encoder from the cache or a hub.
 
     Raises InputError when a part is absent or does not fit, with how to get it.
     """
-    folder = SHIPPED if str(name_or_folder) == "small" else Path(name_or_folder)
+    folder = _folder(name_or_folder)
     try:
         config = TwnmConfig.from_json((folder / "twnm.json").read_text())
         projector_tensors, lora_tensors = load_file(folder / "projector.safetensors"), load_file(folder / "lora.safetensors")

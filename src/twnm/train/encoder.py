@@ -280,7 +280,7 @@ def load_matching(model: nn.Module, folder: Path) -> list[str]:
 
 
 def _prepare(recipe: EncoderRecipe, out: Path) -> tuple[Objective, torch.optim.AdamW, int, float]:
-    """The model with its loss, its optimiser, the step to begin with and the seconds spent before: from OUT's checkpoint, the encoder to begin with, or nothing."""
+    """The model with its loss, the optimiser, the steps done and the seconds spent: from OUT's checkpoint, the encoder to begin with, or nothing."""
     torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)
     wanted = objective(recipe.head, recipe.config(), recipe.without, half=recipe.half)
