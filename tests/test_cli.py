@@ -278,7 +278,7 @@ def test_a_failure_exits_1_with_one_line_and_shows_its_traceback_only_with_debug
     def fail(name: str) -> Any:
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr(twnm.model.twnm, "load", fail)
+    monkeypatch.setattr(twnm.model.twnm, "load_hearing", fail)
     path = str(recording(tmp_path / "a.wav"))
     assert main(["scene", path]) == 1
     assert capsys.readouterr().err == "twnm: failed: RuntimeError: out of luck\n"
@@ -290,7 +290,7 @@ def test_an_error_of_several_lines_becomes_one(tmp_path: Path, capsys: pytest.Ca
     def fail(name: str) -> Any:
         raise InputError("first\n  second")
 
-    monkeypatch.setattr(twnm.model.twnm, "load", fail)
+    monkeypatch.setattr(twnm.model.twnm, "load_hearing", fail)
     assert refused(capsys, "scene", recording(tmp_path / "a.wav")) == "twnm: first second\n"
 
 
