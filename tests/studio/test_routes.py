@@ -126,6 +126,15 @@ def test_exports_hold_what_was_heard(client: Any, recording: dict[str, Any]) -> 
     assert len(rows) == 20 and rows[0].split(",")[3] == "90"
 
 
+def test_what_may_be_wrong_with_an_upload_is_said(client: Any, recording: dict[str, Any]) -> None:
+    foa = barking(40.0)
+    foa[2] = 0.0
+    heard = uploaded(client, foa, layout="ambix")
+    assert [one for one in heard["doubts"] if one.startswith("Z is silent")]
+    turned = client.post(f"/api/recordings/{heard['id']}/twin", json={"transform": "yaw 90"}).json()
+    assert turned["doubts"] == []  # they were said of its original
+
+
 def test_an_answer_names_what_it_rests_on(client: Any, recording: dict[str, Any]) -> None:
     asked = {"question": "Where is the dog?", "options": ["front", "left", "back"]}
     answer = client.post(f"/api/recordings/{recording['id']}/ask", json=asked).json()

@@ -91,7 +91,7 @@ class Question(BaseModel):
 
 
 class RecordingMessage(BaseModel):
-    """A recording and what was heard in it."""
+    """A recording and what was heard in it; `doubts` says in sentences what may be wrong with an uploaded one, as a channel that is silent."""
 
     id: str
     name: str
@@ -112,6 +112,7 @@ class RecordingMessage(BaseModel):
     parent: str | None
     heard_s: float
     note: str | None
+    doubts: list[str]
 
 
 class BuiltMessage(RecordingMessage):

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from twnm import plot
 from twnm.errors import InputError
+from twnm.model.recording import doubts
 from twnm.model.twnm import Twnm
 from twnm.plot import colour_of
 from twnm.scene import Scene
@@ -154,6 +155,7 @@ def recording_message(recording: Recording) -> RecordingMessage:
         parent=recording.parent,
         heard_s=round(recording.heard_s, 3),
         note=recording.note,
+        doubts=doubts(recording.foa) if recording.source == "upload" else [],
     )
 
 

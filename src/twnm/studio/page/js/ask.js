@@ -107,7 +107,8 @@ export class AskView {
     const facts = [`${recording.duration_s.toFixed(1)} s`, `heard in ${recording.heard_s.toFixed(1)} s`, ...(recording.room ? [`room: RT60 about ${recording.room.rt60_s.toFixed(1)} s`] : [])];
     put(this.bar,
       h("div", { class: "row apart" }, h("h2", { class: "title" }, recording.name), h("div", { class: "row" }, again, exports(recording, this.talk))),
-      h("p", { class: "small muted" }, facts.join(" · ")), recording.source === "upload" ? this.#layoutRow(recording) : null, recording.note ? h("p", { class: "note" }, recording.note) : null);
+      h("p", { class: "small muted" }, facts.join(" · ")), recording.source === "upload" ? this.#layoutRow(recording) : null,
+      recording.doubts.map((doubt) => h("p", { class: "note" }, sentence(doubt))), recording.note ? h("p", { class: "note" }, recording.note) : null);
   }
 
   #layoutRow(recording) {
