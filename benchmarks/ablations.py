@@ -11,6 +11,7 @@ import argparse
 import functools
 import itertools
 import json
+import re
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from multiprocessing import get_context
@@ -35,6 +36,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "W only": {"spatial": False},
     "without semantics": {"semantics": False},
     "without pointing": {"pointing": False},
+    "learned front": {"front": "learned"},
     "4 slots": {"slots": 4},
     "8 slots": {"slots": 8},
     "without R_silent": {"without": ("silent",)},
@@ -60,18 +62,18 @@ def recipe_of(variant: str, seed: int, sounds: str, cache: str, steps: int) -> E
 def one_run(out: Path, sounds: str, cache: str, steps: int, chunks: int, run: tuple[str, int]) -> list[dict[str, Any]]:
     """Train one variant with one seed and let it hear the test scenes; rows of true and heard objects."""
     variant, seed = run
-    path = out / f"{list(VARIANTS).index(variant):02d}-{seed}.json"
+    path = out / f"{re.sub('[^a-z0-9]+', '-', variant.lower())}-{seed}.json"
     if path.is_file():
         return json.loads(path.read_text())
     recipe = recipe_of(variant, seed, sounds, cache, steps)
     model = train_encoder(recipe, out / "runs" / path.stem).eval()
-    maker = ChunkMaker(StreamSpec(sounds, "indoor", "test", TEST_SEED, recipe.chunk, model.config.classes, 0, cache))
+    maker = ChunkMaker(StreamSpec(sounds, "indoor", "test", TEST_SEED, recipe.chunk, model.config.classes, 0, cache, audio=recipe.front == "learned"))
     rows = []
     for number in range(chunks):
         chunk = maker.make(number)
-        batch = to_batch(chunk)
+        batch = to_batch(chunk, front=recipe.front)
         with torch.no_grad():
-            output = model(batch.features.float(), batch.semantic.float())
+            output = model(batch.seen.float(), batch.semantic.float())
         for row in range(recipe.chunk):
             heard = read_accdoa(output, row, model.config.classes) if isinstance(model, AccdoaEncoder) else read_objects(output, row, model.config.classes)
             truth = true_objects(chunk.targets, row, model.config.classes)

@@ -8,7 +8,7 @@ import torch
 
 from twnm import ambisonics
 from twnm.ambisonics import encode
-from twnm.model.features import frame_count, mel_matrix, spatial_features, turn_directions, turn_features
+from twnm.model.features import LearnedFront, frame_count, mel_matrix, spatial_features, turn_audio, turn_directions, turn_features
 
 TURNS = list(itertools.product(range(4), [False, True], [False, True]))
 
@@ -93,3 +93,22 @@ def test_silence_is_finite_and_has_no_direction() -> None:
     features = spatial_features(torch.zeros(1, 4, 24_000))
     assert torch.isfinite(features).all()
     assert (features[:, 4:] == 0).all()
+
+
+def test_a_learned_front_begins_as_the_mel_filters() -> None:
+    audio = torch.randn(2, 4, 24_000, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(LearnedFront()(audio), spatial_features(audio), rtol=1e-3, atol=1e-3)
+
+
+def test_a_learned_front_learns_levels_and_directions_apart() -> None:
+    front = LearnedFront()
+    features = front(torch.randn(1, 4, 24_000, generator=torch.Generator().manual_seed(0)))
+    features[:, 4:].square().sum().backward()
+    assert front.directions.grad is not None and front.directions.grad.abs().max() > 0
+    assert front.levels.grad is not None and front.levels.grad.abs().max() == 0
+
+
+@pytest.mark.parametrize("turn", [(1, False, False), (2, True, False), (3, False, True), (0, True, True)])
+def test_turned_audio_has_the_turned_features(turn: tuple[int, bool, bool]) -> None:
+    audio = torch.randn(1, 4, 24_000, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(spatial_features(turn_audio(audio, *turn)), turn_features(spatial_features(audio), *turn), rtol=0, atol=1e-4)

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,6 +18,8 @@ from tiny_model import LoudnessSemantic
 
 from twnm.errors import InputError
 from twnm.model.ears import load_ears
+from twnm.model.features import LearnedFront
+from twnm.model.twnm import load_encoder
 from twnm.train import encoder
 from twnm.train.encoder import ENCODER_RECIPES, EncoderRecipe, batches, chunk_of, learning_rate_at, train_encoder, true_objects
 from twnm.train.log import read_rows
@@ -92,21 +95,21 @@ def test_a_batch_is_two_chunks_turned_and_what_is_heard_on_w_and_on_beams_never_
     batch = next(itertools.islice(batches(TINY, 0), 30, None))
     numbers = [chunk_of(TINY.replay, use)[0] for use in (60, 61)]
     chunks = [random_chunk(number) for number in numbers]
-    assert batch.features.shape == (8, 7, 50, 64)
+    assert batch.seen.shape == (8, 7, 50, 64)
     np.testing.assert_array_equal(batch.semantic.numpy(), np.concatenate([chunk.semantic for chunk in chunks]).astype(np.float32))
     np.testing.assert_array_equal(batch.beams.numpy(), np.concatenate([chunk.beams for chunk in chunks]).astype(np.float32))
     np.testing.assert_array_equal(batch.targets.label.numpy(), np.concatenate([chunk.targets["label"] for chunk in chunks]))
     w = np.concatenate([chunk.features for chunk in chunks])[:, 0].astype(np.float32)
-    same = batch.features[:, 0].numpy() == w
+    same = batch.seen[:, 0].numpy() == w
     assert same.mean() > 0.8  # a few bands are masked
-    assert (batch.features[:, 0].numpy()[~same] == 0).all()
+    assert (batch.seen[:, 0].numpy()[~same] == 0).all()
 
 
 @pytest.mark.usefixtures("_random_chunks")
 def test_batches_can_begin_at_any_step() -> None:
     for first in (3, 40, 75):
         late, early = next(batches(TINY, first)), next(itertools.islice(batches(TINY, 0), first, None))
-        torch.testing.assert_close(late.features, early.features, rtol=0, atol=0)
+        torch.testing.assert_close(late.seen, early.seen, rtol=0, atol=0)
         torch.testing.assert_close(late.targets.direction, early.targets.direction, rtol=0, atol=0)
 
 
@@ -123,8 +126,8 @@ def test_features_and_directions_of_a_scene_turn_together(monkeypatch: pytest.Mo
     stream = batches(TINY, 0)
     turned = 0
     for step, batch in enumerate(itertools.islice(stream, 3)):
-        loud = batch.features[:, 0].abs().sum(dim=1).argmax(dim=-1)  # a band that is not masked
-        flow = batch.features[torch.arange(8), :, 0, loud]
+        loud = batch.seen[:, 0].abs().sum(dim=1).argmax(dim=-1)  # a band that is not masked
+        flow = batch.seen[torch.arange(8), :, 0, loud]
         torch.testing.assert_close(flow[:, [6, 4, 5]], batch.targets.direction[:, 0, 0], rtol=0, atol=2e-3)
         number, _ = chunk_of(TINY.replay, 2 * step)
         turned += int((batch.targets.direction[:4, 0, 0] - torch.from_numpy(random_chunk(number).targets["direction"][:, 0, 0])).abs().amax() > 0.01)
@@ -207,3 +210,39 @@ def test_validation_scenes_have_another_seed_than_training_scenes() -> None:
     train, val = TINY.stream("train"), TINY.stream("val")
     assert (train.split, val.split) == ("train", "val")
     assert train.seed != val.seed
+
+
+@pytest.mark.usefixtures("_random_chunks")
+def test_a_learned_front_is_trained_on_audio_and_loaded_again(tmp_path: Path) -> None:
+    trained = train_encoder(TINY.model_copy(update={"front": "learned", "validation_chunks": 1}), tmp_path)
+    start = LearnedFront()
+    assert trained.encoder.front is not None
+    assert not torch.equal(trained.encoder.front.levels, start.levels)
+    assert not torch.equal(trained.encoder.front.directions, start.directions)
+    loaded = load_encoder(tmp_path)
+    audio, semantic = torch.randn(1, 4, 24_000), torch.randn(1, 2, 1024)
+    with torch.no_grad():
+        said, again = trained.eval()(trained.encoder.look(audio), semantic), loaded(loaded.encoder.look(audio), semantic)
+    torch.testing.assert_close(again.existence, said.existence, rtol=0, atol=0.05)  # half precision
+
+
+@pytest.mark.usefixtures("_random_chunks")
+def test_a_run_with_a_length_in_time_ends_by_it_and_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    recipe = TINY.model_copy(update={"minutes": 0.03, "pool": 6, "save_every": 10_000, "validation_chunks": 0})
+    began = time.monotonic()
+    train_encoder(recipe, tmp_path)
+    assert time.monotonic() - began > 1.5
+    (folder,) = tmp_path.glob("step_*")
+    state = json.loads((folder / "state.json").read_text())
+    assert 1.8 <= state["seconds"] < 20
+    train_encoder(recipe.model_copy(update={"minutes": 0.03 + state["seconds"] / 60}), tmp_path)
+    (later,) = tmp_path.glob("step_*")
+    assert json.loads((later / "state.json").read_text())["seconds"] > state["seconds"] + 1.5
+    assert int(later.name[5:]) > state["step"]
+
+
+def test_a_recipe_for_a_device_that_is_absent_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="wants the device cuda"):
+        train_encoder(ENCODER_RECIPES["gpu"], tmp_path / "run")
+    assert not (tmp_path / "run").exists()

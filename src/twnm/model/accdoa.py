@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from twnm.ambisonics import angle_between_deg, angles_deg
 from twnm.model.features import LABEL_RATE_HZ
 from twnm.model.hear import HeardObject
-from twnm.model.spatial_encoder import EncoderConfig, SpatialEncoder
+from twnm.model.spatial_encoder import EncoderConfig, Seen, SpatialEncoder
 
 TRACKS = 3
 ACTIVE_ABOVE = 0.5
@@ -42,9 +42,9 @@ class AccdoaEncoder(nn.Module):
         self.encoder = SpatialEncoder(config)
         self.head = nn.Sequential(nn.Linear(config.width, config.width), nn.GELU(), nn.Linear(config.width, TRACKS * len(config.classes) * 4))
 
-    def forward(self, features: Float[Tensor, "batch 7 frames mels"], semantic: Float[Tensor, "batch patches size"]) -> AccdoaOutput:
+    def forward(self, seen: Seen, semantic: Float[Tensor, "batch patches size"]) -> AccdoaOutput:
         """Hear a batch of clips, as `SlotEncoder` does."""
-        said = self.head(self.encoder(features, semantic)[0]).unflatten(-1, (TRACKS, len(self.config.classes), 4))
+        said = self.head(self.encoder(self.encoder.features(seen), semantic)[0]).unflatten(-1, (TRACKS, len(self.config.classes), 4))
         return AccdoaOutput(said[..., :3], said[..., 3] + math.log(2.0))
 
 

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from twnm.errors import InputError
 from twnm.model.accdoa import AccdoaEncoder, read_accdoa
-from twnm.model.features import spatial_features
 from twnm.model.hear import SILENT_RMS, HeardObject, HeardRoom, hear_clips, read_objects, read_room
 from twnm.model.semantic import SemanticEncoder, default_semantic
 from twnm.model.slots import SlotEncoder
@@ -55,7 +54,7 @@ class AccdoaEars:
         """The objects of each clip; none in silence."""
         with torch.no_grad():
             device = next(self.encoder.parameters()).device
-            output = self.encoder(spatial_features(audio).to(device), self.semantic(audio).to(device))
+            output = self.encoder(self.encoder.encoder.look(audio).to(device), self.semantic(audio).to(device))
         silent = audio.square().mean(dim=-1).amax(dim=-1).sqrt() < SILENT_RMS
         return [([] if silent[row] else read_accdoa(output, row, self.classes), None) for row in range(len(audio))]
 

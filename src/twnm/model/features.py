@@ -6,6 +6,8 @@ four channels, since a gain per channel would destroy direction. The intensity o
     I = sum_f m_f Re(conj(W) [Y, Z, X]) / (eps + sum_f m_f (|W|^2 + (|Y|^2 + |Z|^2 + |X|^2) / 3)),
 
 which departs from the DCASE baseline (normalise each bin, then mel): loud bins carry the direction, so they should weigh more. A plane wave has |I| = 3/4.
+
+In place of the mel filters m the weights can be learnt (`LearnedFront`), apart for levels and for directions.
 """
 
 import functools
@@ -14,7 +16,7 @@ import math
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 SAMPLE_RATE_HZ = 24_000
 HOP = 480  # 20 ms
@@ -27,6 +29,7 @@ LABEL_RATE_HZ = SAMPLE_RATE_HZ / HOP / FRAMES_PER_LABEL
 _LOG_FLOOR = 1e-4
 _LOG_MEAN, _LOG_SCALE = -4.5, 3.0  # brings the log-mel of ordinary scenes to about zero mean and unit variance
 _SILENCE_RMS = 1e-5
+_LEAST_WEIGHT = 1e-8
 
 
 @functools.cache
@@ -66,6 +69,30 @@ def frame_count(samples: int) -> int:
 
 def spatial_features(audio: Float[Tensor, "batch 4 samples"]) -> Float[Tensor, "batch 7 frames 64"]:
     """Log-mel of W, Y, Z, X, then intensity along y, z, x. frames = 5 x frame_count(samples)."""
+    return _scaled(_spectra(audio) @ mel_matrix().to(audio.device))
+
+
+class LearnedFront(nn.Module):
+    """`spatial_features` with weights over the bins that are learnt, one set for the levels and one for the directions.
+
+    They are positive and begin as the mel filters; what a filter does not cover it never does, since the softplus of next to nothing has no slope.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        start = torch.log(torch.expm1(mel_matrix().clamp_min(_LEAST_WEIGHT)))  # the inverse of softplus
+        self.levels, self.directions = nn.Parameter(start.clone()), nn.Parameter(start.clone())
+
+    def forward(self, audio: Float[Tensor, "batch 4 samples"]) -> Float[Tensor, "batch 7 frames 64"]:
+        """The features of recordings."""
+        with torch.no_grad():
+            spectra = _spectra(audio.float())
+        weights = [nn.functional.softplus(part) for part in (self.levels, self.directions)]
+        return _scaled(torch.cat([spectra[:, :4] @ weights[0], spectra[:, 4:] @ weights[1]], dim=1))
+
+
+def _spectra(audio: Float[Tensor, "batch 4 samples"]) -> Float[Tensor, "batch 8 frames bins"]:
+    """Powers of W, Y, Z, X, the flow of energy along y, z, x, and the energy, of every bin."""
     frames = frame_count(audio.shape[-1]) * FRAMES_PER_LABEL
     padded = torch.nn.functional.pad(normalise(audio), (WINDOW // 2, max(0, frames * HOP + WINDOW - audio.shape[-1] - WINDOW // 2)))
     framed = padded.unfold(-1, WINDOW, HOP)[:, :, :frames] * _window().to(audio.device)
@@ -73,7 +100,11 @@ def spatial_features(audio: Float[Tensor, "batch 4 samples"]) -> Float[Tensor, "
     power = spectrum.real.square() + spectrum.imag.square()
     flow = spectrum.real[:, :1] * spectrum.real[:, 1:] + spectrum.imag[:, :1] * spectrum.imag[:, 1:]
     energy = power[:, :1] + power[:, 1:].sum(dim=1, keepdim=True) / 3
-    mels = torch.cat([power, flow, energy], dim=1) @ mel_matrix().to(audio.device)
+    return torch.cat([power, flow, energy], dim=1)
+
+
+def _scaled(mels: Float[Tensor, "batch 8 frames 64"]) -> Float[Tensor, "batch 7 frames 64"]:
+    """Logarithms of the powers, and the flow over the energy."""
     logs = (torch.log(mels[:, :4] + _LOG_FLOOR) - _LOG_MEAN) / _LOG_SCALE
     return torch.cat([logs, mels[:, 4:7] / (mels[:, 7:] + _LOG_FLOOR)], dim=1)
 
@@ -89,6 +120,14 @@ def turn_features(features: Float[Tensor, "batch 7 frames mels"], quarter_turns:
     flow_y = -flow_y if mirror else flow_y
     flow_z = -flow_z if flip else flow_z
     return torch.stack([w, y, z, x, flow_y, flow_z, flow_x], dim=1)
+
+
+def turn_audio(audio: Float[Tensor, "batch 4 samples"], quarter_turns: int, mirror: bool, flip: bool) -> Float[Tensor, "batch 4 samples"]:
+    """Recordings turned and mirrored as `turn_features` does; exact."""
+    w, y, z, x = audio.unbind(dim=1)
+    for _ in range(quarter_turns % 4):
+        y, x = x, -y
+    return torch.stack([w, -y if mirror else y, -z if flip else z, x], dim=1)
 
 
 def turn_directions(directions: Float[Tensor, "... 3"], quarter_turns: int, mirror: bool, flip: bool) -> Float[Tensor, "... 3"]:

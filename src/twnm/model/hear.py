@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from twnm.ambisonics import angle_between_deg, angles_deg, unit_vector
-from twnm.model.features import LABEL_RATE_HZ, spatial_features
+from twnm.model.features import LABEL_RATE_HZ
 from twnm.model.semantic import SemanticEncoder
 from twnm.model.slots import SlotEncoder, SlotOutput
 
@@ -106,7 +106,7 @@ def hear_clips(
     with torch.no_grad():
         device = next(encoder.parameters()).device
         heard = semantic(audio).to(device)
-        output = encoder(spatial_features(audio).to(device), heard)
+        output = encoder(encoder.encoder.look(audio).to(device), heard)
         silent = (audio.square().mean(dim=-1).amax(dim=-1).sqrt() < SILENT_RMS).to(device)
         output = replace(output, existence=torch.where(silent[:, None], _NEVER, output.existence))
         exists = output.existence.sigmoid() > EXISTS_ABOVE

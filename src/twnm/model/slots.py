@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from twnm.model.pointing import REACHES_FRAMES, Pointing
-from twnm.model.spatial_encoder import EncoderConfig, SpatialEncoder, spread
+from twnm.model.spatial_encoder import EncoderConfig, Seen, SpatialEncoder, spread
 
 _MIDDLE_LOG_DISTANCE = 0.7  # about ln 2 m, the middle of the distances that are met
 _NAME_WIDTH = 256
@@ -94,8 +94,9 @@ class SlotEncoder(nn.Module):
         nn.init.zeros_(self.approach.weight)
         nn.init.zeros_(self.approach.bias)
 
-    def forward(self, features: Float[Tensor, "batch 7 frames mels"], semantic: Float[Tensor, "batch patches size"]) -> SlotOutput:
-        """Hear a batch of clips; `semantic` are the frozen semantic encoder's vectors on W."""
+    def forward(self, seen: Seen, semantic: Float[Tensor, "batch patches size"]) -> SlotOutput:
+        """Hear a batch of clips: what `SpatialEncoder.look` gives of them, and the frozen semantic encoder's vectors on W."""
+        features = self.encoder.features(seen)
         frames, early = self.encoder(features, semantic)
         slots = self.queries.expand(len(frames), -1, -1)
         attention = slots.new_zeros(0)

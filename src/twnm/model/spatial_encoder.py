@@ -6,23 +6,25 @@ same frames and added; Conformer layers (Gulati et al., 2020; here one feed-forw
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from twnm.model.features import FEATURE_CHANNELS, FRAMES_PER_LABEL
+from twnm.model.features import FEATURE_CHANNELS, FRAMES_PER_LABEL, LearnedFront, spatial_features
 
 _EARLY = 6  # steps of the stem's first two layers
+Front = Literal["mel", "learned"]
+Seen = Float[Tensor, "batch channels *rest"]
 
 
 @dataclass(frozen=True)
 class EncoderConfig:
     """Sizes of the spatial encoder and its slots; `classes` are catalogue labels in the order of the outputs.
 
-    For ablations: without `spatial` Y, Z and X are not heard, without `semantics` the semantic vectors are not, without `pointing` directions come from
-    the slots' heads alone.
+    `front`: "mel", or "learned" weights over the bins (`features.LearnedFront`). For ablations: without `spatial` Y, Z and X are not heard, without `semantics`
+    the semantic vectors are not, without `pointing` directions come from the slots' heads alone.
     """
 
     classes: tuple[str, ...]
@@ -36,6 +38,7 @@ class EncoderConfig:
     spatial: bool = True
     semantics: bool = True
     pointing: bool = True
+    front: Front = "mel"
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data for JSON."""
@@ -120,6 +123,7 @@ class SpatialEncoder(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
+        self.front = LearnedFront() if config.front == "learned" else None
         self.stem = Stem(config.stem)
         self.enter = nn.Linear(config.stem[-1] * 4, config.width)
         self.semantic = nn.Sequential(nn.LayerNorm(config.semantic_size), nn.Linear(config.semantic_size, config.width))
@@ -138,6 +142,14 @@ class SpatialEncoder(nn.Module):
         for layer in self.layers:
             frames = layer(frames)
         return self.leave(frames), early
+
+    def look(self, audio: Float[Tensor, "batch 4 samples"]) -> Seen:
+        """What the encoder wants of recordings: their features, or for a learned front the recordings themselves."""
+        return audio if self.front is not None else spatial_features(audio)
+
+    def features(self, seen: Seen) -> Float[Tensor, "batch 7 frames mels"]:
+        """The features of what `look` gave."""
+        return seen if self.front is None else self.front(seen)
 
     def heard(self, features: Float[Tensor, "batch 7 frames mels"]) -> Float[Tensor, "batch 7 frames mels"]:
         """The features, without what Y, Z and X tell if the encoder shall not hear them."""

@@ -27,10 +27,10 @@ from twnm.files import atomic_write
 from twnm.metrics.localisation import PlacedObject, clip_errors, summarise
 from twnm.model.accdoa import AccdoaEncoder
 from twnm.model.ears import AccdoaEars, Ears, SlotEars
-from twnm.model.features import turn_directions, turn_features
+from twnm.model.features import turn_audio, turn_directions, turn_features
 from twnm.model.semantic import SemanticEncoder
 from twnm.model.slots import SlotEncoder
-from twnm.model.spatial_encoder import EncoderConfig
+from twnm.model.spatial_encoder import EncoderConfig, Front
 from twnm.sounds.classes import CLASSES
 from twnm.train.checkpoint import load_checkpoint, save_checkpoint
 from twnm.train.curves import draw_curves
@@ -43,6 +43,7 @@ from twnm.train.stream import Chunk, ChunkMaker, StreamSpec, stream_chunks, to_t
 _VALIDATION_SEED = 1_000_004
 _MAY_CHANGE = frozenset({"steps", "minutes", "cache", "workers", "threads", "validation_chunks", "validate_every", "save_every", "half", "device"})
 _LAG = 16  # chunks between two passes of the same one
+_AUDIO_DIM = 3
 _GROUPS = 4  # a chunk is turned in this many groups, each by its own turn
 
 
@@ -82,6 +83,7 @@ class EncoderRecipe(BaseModel):
     spatial: bool = True
     semantics: bool = True
     pointing: bool = True
+    front: Front = "mel"
     width: int = 192
     layers: int = 4
     stem: tuple[int, ...] = (32, 64, 96, 128)
@@ -95,13 +97,13 @@ class EncoderRecipe(BaseModel):
 
     def config(self) -> EncoderConfig:
         """The encoder's sizes and inputs."""
-        same = ("width", "layers", "stem", "slots", "spatial", "semantics", "pointing")
+        same = ("width", "layers", "stem", "slots", "spatial", "semantics", "pointing", "front")
         return EncoderConfig(CLASSES, **{name: getattr(self, name) for name in same})
 
     def stream(self, split: str) -> StreamSpec:
         """The scene stream of a split; validation scenes have their own seed, one recipe and their audio."""
         if split == "train":
-            return StreamSpec(self.sounds, self.scenes, split, self.scenes_seed, self.chunk, CLASSES, self.variants, self.cache)
+            return StreamSpec(self.sounds, self.scenes, split, self.scenes_seed, self.chunk, CLASSES, self.variants, self.cache, audio=self.front == "learned")
         return StreamSpec(self.sounds, self.scenes.split()[0].rstrip(","), split, _VALIDATION_SEED, self.chunk, CLASSES, 0, self.cache, audio=True)
 
 
@@ -147,19 +149,20 @@ def learning_rate_at(recipe: EncoderRecipe, step: int, over: float | None = None
     return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
 
 
-def to_batch(chunk: Chunk, device: str = "cpu") -> Batch:
-    """A chunk as tensors, in half precision as it is kept."""
-    features, semantic, beams = (torch.from_numpy(part).to(device) for part in (chunk.features, chunk.semantic, chunk.beams))
+def to_batch(chunk: Chunk, device: str = "cpu", front: Front = "mel") -> Batch:
+    """A chunk as tensors, in half precision as it is kept; `seen` is its audio for a learned front, else its features."""
+    arrays = (chunk.audio if front == "learned" else chunk.features, chunk.semantic, chunk.beams)
+    seen, semantic, beams = (torch.from_numpy(part).to(device) for part in arrays)
     targets = to_targets(chunk.targets)
-    return Batch(features, semantic, beams, SlotTargets(**{field.name: getattr(targets, field.name).to(device) for field in fields(targets)}))
+    return Batch(seen, semantic, beams, SlotTargets(**{field.name: getattr(targets, field.name).to(device) for field in fields(targets)}))
 
 
 def _turned(batch: Batch, rng: np.random.Generator) -> Batch:
     """A batch in single precision, its groups of scenes turned and mirrored at random; semantic vectors do not change by that."""
     turned, directions = [], []
-    for part, where in zip(batch.features.float().chunk(_GROUPS), batch.targets.direction.chunk(_GROUPS), strict=True):
+    for part, where in zip(batch.seen.float().chunk(_GROUPS), batch.targets.direction.chunk(_GROUPS), strict=True):
         turn = (int(rng.integers(4)), bool(rng.integers(2)), bool(rng.integers(2)))
-        turned.append(_masked(turn_features(part, *turn), rng))
+        turned.append(turn_audio(part, *turn) if part.dim() == _AUDIO_DIM else _masked(turn_features(part, *turn), rng))
         directions.append(turn_directions(where, *turn))
     return Batch(torch.cat(turned), batch.semantic.float(), batch.beams.float(), replace(batch.targets, direction=torch.cat(directions)))
 
@@ -207,7 +210,7 @@ def _replayed(recipe: EncoderRecipe, first_step: int) -> Generator[list[Batch]]:
             number, needed = chunk_of(recipe.replay, use)
             while newest < needed:
                 newest += 1
-                held[newest] = to_batch(next(chunks), recipe.device)
+                held[newest] = to_batch(next(chunks), recipe.device, recipe.front)
                 held.pop(newest - recipe.replay * _LAG, None)
             parts.append(held[number])
         yield parts
@@ -215,15 +218,15 @@ def _replayed(recipe: EncoderRecipe, first_step: int) -> Generator[list[Batch]]:
 
 def _from_pool(recipe: EncoderRecipe, first_step: int) -> Generator[list[Batch]]:
     """The newest chunks, then any of the pool."""
-    made = (to_batch(chunk, recipe.device) for chunk in stream_chunks(recipe.stream("train"), 0, recipe.workers))
+    made = (to_batch(chunk, recipe.device, recipe.front) for chunk in stream_chunks(recipe.stream("train"), 0, recipe.workers))
     return pooled(made, recipe.pool, recipe.chunks_per_step, recipe.seed + first_step, least=min(recipe.pool, 10 * recipe.chunks_per_step))
 
 
 def joined(batches: list[Batch]) -> Batch:
     """Several batches as one."""
     targets = SlotTargets(**{field.name: torch.cat([getattr(part.targets, field.name) for part in batches]) for field in fields(SlotTargets)})
-    features, semantic, beams = (torch.cat([getattr(part, name) for part in batches]) for name in ("features", "semantic", "beams"))
-    return Batch(features, semantic, beams, targets)
+    seen, semantic, beams = (torch.cat([getattr(part, name) for part in batches]) for name in ("seen", "semantic", "beams"))
+    return Batch(seen, semantic, beams, targets)
 
 
 def true_objects(targets: dict[str, np.ndarray], row: int, classes: tuple[str, ...]) -> list[PlacedObject]:

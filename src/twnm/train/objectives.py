@@ -18,9 +18,9 @@ Head = Literal["slots", "accdoa"]
 
 @dataclass(frozen=True)
 class Batch:
-    """What a step learns from: features, semantic vectors on W, vectors on the events' beams, the truth."""
+    """What a step learns from: what the encoder looks at (features or audio), semantic vectors on W, vectors on the events' beams, the truth."""
 
-    features: Tensor
+    seen: Tensor
     semantic: Tensor
     beams: Tensor
     targets: SlotTargets
@@ -35,8 +35,8 @@ class SlotObjective:
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """As `slot_loss`; events are named by their own beams."""
-        with _precision(batch.features, half=self.half):
-            output = self.model(batch.features, batch.semantic)
+        with _precision(batch.seen, half=self.half):
+            output = self.model(batch.seen, batch.semantic)
         output = replace(output, **{field.name: getattr(output, field.name).float() for field in fields(output)})
         return slot_loss(output, batch.targets, functools.partial(self._names, output, batch.beams), self.without)
 
@@ -56,8 +56,8 @@ class AccdoaObjective:
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """As `adpit_loss`."""
-        with _precision(batch.features, half=self.half):
-            output = self.model(batch.features, batch.semantic)
+        with _precision(batch.seen, half=self.half):
+            output = self.model(batch.seen, batch.semantic)
         total = adpit_loss(AccdoaOutput(output.vectors.float(), output.log_distance.float()), batch.targets)
         return total, {"adpit": total.detach()}
 
