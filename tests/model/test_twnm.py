@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from tiny_model import CLASSES, CONFIG, noise, tiny_encoder, tiny_twnm
 
 from twnm.errors import InputError
+from twnm.model.binding import bind
 from twnm.model.hear import HeardObject
 from twnm.model.language import LoraSettings
 from twnm.model.notes import tell
@@ -29,6 +30,7 @@ from twnm.model.twnm import (
 )
 from twnm.questions.answer import check_question, parse_output
 from twnm.questions.evidence import parse_evidence
+from twnm.sounds.classes import spoken
 from twnm.train.encoder import save_encoder
 
 OPTIONS = ("on your left", "behind you", "in front", "on your right")
@@ -107,7 +109,7 @@ def test_objects_become_tokens_in_the_order_of_their_onsets(model: Twnm, audio: 
 
 
 def test_the_answer_is_the_option_that_brute_force_finds_most_probable(model: Twnm, audio: torch.Tensor) -> None:
-    question = "Where is the dog?"
+    question = "Where is it?"
     why, reasoned = asked_prefix(model, question, " (on your left; behind you; in front; on your right)")
     totals = []
     for option in OPTIONS:
@@ -119,6 +121,21 @@ def test_the_answer_is_the_option_that_brute_force_finds_most_probable(model: Tw
     assert answer.answer == OPTIONS[int(np.argmax(totals))]
     assert answer.letter == "ABCD"[int(np.argmax(totals))]
     assert answer.why == model.language.tokenizer.decode(why)
+
+
+def test_a_question_is_read_with_the_objects_called_as_it_calls_them(model: Twnm, audio: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    listening = model.listen(audio)
+    own = [item.label for item in listening.objects]
+    name = next(label for label in CLASSES if label not in own[:1])
+    told: list[str] = []
+    monkeypatch.setattr(model, "told_ids", lambda evidence, notes: told.append(evidence) or [model.end_id])
+    answer = model.answer(listening, f"Where is the {spoken(name)}?", OPTIONS)
+    meant = bind(listening.objects, f"Where is the {spoken(name)}?", OPTIONS, CLASSES)
+    assert [line.partition(" | ")[0] for line in told[0].split("; ")] == [spoken(label) for label in meant]
+    assert answer.evidence == listening.evidence  # what is given back calls them what they were heard as
+    told.clear()
+    model.answer(listening, "Where is it?", OPTIONS)
+    assert told == []
 
 
 def test_the_letter_follows_the_option_when_the_order_changes(model: Twnm, audio: torch.Tensor) -> None:

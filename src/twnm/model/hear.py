@@ -6,7 +6,7 @@ the slots say: the encoder was never shown digital silence, and its features are
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -35,7 +35,7 @@ class HeardObject:
 
     `azimuths_deg`, `elevations_deg` and `distances_m` run from the frame of `onset_s`, ten per second (`distances_m` may be empty: not followed).
     `distance_m` is that of the middle, `distance_spread` the Laplace scale of the log distance, `moves` the probability that it moves. `others` are the
-    labels that it may have instead, most probable first: up to three that are at least a tenth probable.
+    labels that it may have instead, most probable first: up to three that are at least a tenth probable; `chances` are the probabilities of all classes.
     """
 
     label: str
@@ -51,6 +51,7 @@ class HeardObject:
     distances_m: tuple[float, ...] = ()
     moves: float = 0.0
     others: tuple[str, ...] = ()
+    chances: tuple[float, ...] = field(default=(), repr=False)
 
     @property
     def nearest_s(self) -> float:
@@ -165,6 +166,7 @@ def read_objects(output: SlotOutput, row: int, classes: tuple[str, ...], start_s
                 distances_m=tuple(np.round(distances_m, 2).tolist()),
                 moves=float(moves[slot]),
                 others=tuple(classes[other] for other in others if labels[slot, other] >= _LEAST_PROBABLE),
+                chances=tuple(labels[slot].tolist()),
             )
         )
     return sorted(objects, key=lambda item: (item.onset_s, item.azimuth_deg))

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from twnm.audio import SAMPLE_RATE_HZ
 from twnm.errors import InputError
+from twnm.model.binding import bind
 from twnm.model.hear import WINDOW_S, HeardObject, HeardRoom, hear_clips, mean_room, read_objects, read_room
 from twnm.model.language import (
     LanguageModel,
@@ -85,10 +86,17 @@ class Answer:
 
 @dataclass(frozen=True)
 class Listening:
-    """A recording that the language model has read together with its own evidence and notes; questions start from here."""
+    """A recording that the language model has read together with its own evidence and notes; questions start from here.
+
+    `audio` is what it had read before them, for a question whose names call the `objects` otherwise (`twnm.model.binding`).
+    """
 
     prefix: Prefix
     evidence: str
+    audio: Prefix | None = None
+    objects: tuple[HeardObject, ...] = ()
+    room: HeardRoom | None = None
+    duration_s: float = WINDOW_S
 
 
 @dataclass(frozen=True)
@@ -240,16 +248,32 @@ class Twnm(Hearing):
     def listen(self, audio: Float[Tensor, "4 samples"]) -> Listening:
         """Hear one window; the slots say the evidence, and the language model reads it behind the audio tokens."""
         heard, objects, room = self.hear_window(audio)
-        evidence, notes = tell(objects, room, audio.shape[-1] / SAMPLE_RATE_HZ)
-        embeddings = torch.cat([self.audio_prefix(heard), self.embed(self.told_ids(evidence, notes))])
-        return Listening(read(self.language.model, embeddings), evidence)
+        duration_s = audio.shape[-1] / SAMPLE_RATE_HZ
+        evidence, notes = tell(objects, room, duration_s)
+        begun = read(self.language.model, self.audio_prefix(heard))
+        whole = read(self.language.model, self.embed(self.told_ids(evidence, notes)), begun)
+        return Listening(whole, evidence, begun, tuple(objects), room, duration_s)
+
+    def _meant(self, listening: Listening, question: str, options: Sequence[str]) -> Prefix:
+        """What was read of a recording, the objects called as a question calls them."""
+        if listening.audio is None or listening.room is None:
+            return listening.prefix
+        labels = bind(listening.objects, question, options, self.encoder.config.classes)
+        if labels == [item.label for item in listening.objects]:
+            return listening.prefix
+        called = [item if label == item.label else replace(item, label=label, others=()) for item, label in zip(listening.objects, labels, strict=True)]
+        told = self.told_ids(*tell(called, listening.room, listening.duration_s))
+        return read(self.language.model, self.embed(told), listening.audio)
 
     @torch.no_grad()
     def answer(self, listening: Listening, question: str, options: tuple[str, ...] = ()) -> Answer:
-        """Answer one question about what was heard; with options, the one whose words are most probable after the reasoning."""
+        """Answer one question about what was heard; with options, the one whose words are most probable after the reasoning.
+
+        The evidence that is given back calls the objects what they were heard as; the language model reads it with the question's names.
+        """
         began = time.perf_counter()
         model = self.language.model
-        asked = read(model, self.embed(self.asked_ids(question, options)), listening.prefix)
+        asked = read(model, self.embed(self.asked_ids(question, options)), self._meant(listening, question, options))
         stop_line = stop_at(self.language.tokenizer, ids=[self.newline_id, self.end_id])
         why = [token for token in greedy(model, asked, stop=stop_line, max_new_tokens=_MAX_WHY_TOKENS) if token not in (self.newline_id, self.end_id)]
         reasoned = read(model, self.embed([*why, self.newline_id]), asked)

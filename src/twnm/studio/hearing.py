@@ -84,8 +84,9 @@ def _heard_object(number: int, item: HeardObject) -> Object:
         "distance_low_m": _figure(item.distance_m * math.exp(-spread)),
         "distance_high_m": _figure(item.distance_m * math.exp(spread)),
     }
+    told = {name: value for name, value in asdict(item).items() if name != "chances"}
     motion = getattr(item, "motion", None)  # a word for how it moves, from models that follow distances
-    return Object.model_validate(plain(asdict(item)) | shown | ({} if motion is None else {"motion": motion}))
+    return Object.model_validate(plain(told) | shown | ({} if motion is None else {"motion": motion}))
 
 
 def heard_room(heard: HeardScene) -> RoomHeard:

@@ -1,7 +1,7 @@
 """The cascade: the spatial encoder's slots say what is where and when, arithmetic answers; no language model."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,21 +13,14 @@ from twnm.bench.costs import Sounding
 from twnm.bench.symbolic import Estimate
 from twnm.bench.systems.base import Labels, Question, Recording, Reply
 from twnm.bench.systems.told import hear_and_tell
-from twnm.model.hear import EXISTS_ABOVE, HeardObject, HeardRoom, hear_clips, mean_room, read_objects, read_room
+from twnm.model.hear import HeardObject, HeardRoom, hear_clips, mean_room, read_objects, read_room
 from twnm.model.link import cut_windows, later, link
 from twnm.model.notes import heard_scene
 from twnm.model.semantic import SemanticEncoder, default_semantic
-from twnm.model.slots import SlotEncoder, SlotOutput
+from twnm.model.slots import SlotEncoder
 from twnm.model.twnm import SHIPPED, as_heard, load_encoder
 from twnm.questions.facts import facts_of
 from twnm.sounds.classes import spoken
-
-
-@dataclass(frozen=True)
-class Slot(HeardObject):
-    """A heard object with the probability of each class, in the order of the encoder's classes."""
-
-    probabilities: tuple[float, ...] = ()
 
 
 class Cascade:
@@ -52,36 +45,21 @@ class Cascade:
         rooms: list[HeardRoom] = []
         for start_s, audio in cut_windows(torch.from_numpy(foa)):
             output, _ = hear_clips(self.encoder, self.semantic, audio[None])
-            found += [later(slot, start_s, duration_s) for slot in self._slots(output)]
+            found += [later(it, start_s, duration_s) for it in read_objects(output, 0, self.encoder.config.classes)]
             rooms.append(read_room(output, 0))
         kept = link([it for it in found if it.onset_s < duration_s])
         room = mean_room(rooms)
-        objects = tuple(self._sounding(it, room, duration_s) for it in kept if isinstance(it, Slot))
+        objects = tuple(self._sounding(it, room, duration_s) for it in kept)
         return Estimate(objects, duration_s, room.rt60_s if room.has_walls else None)
 
-    def _slots(self, output: SlotOutput) -> list[Slot]:
-        """The objects of one clip, each with its probabilities."""
-        slots = []
-        for row in np.flatnonzero(output.existence[0].sigmoid().numpy(force=True) > EXISTS_ABOVE):
-            (it,) = read_objects(_only(output, int(row)), 0, self.encoder.config.classes)
-            named = {field.name: getattr(it, field.name) for field in fields(HeardObject)}
-            slots.append(Slot(**named, probabilities=tuple(output.label[0, row].softmax(dim=-1).tolist())))
-        return slots
-
-    def _sounding(self, it: Slot, room: HeardRoom, duration_s: float) -> Sounding:
-        chances = {spoken(label): chance for label, chance in zip(self.encoder.config.classes, it.probabilities, strict=True)}
+    def _sounding(self, it: HeardObject, room: HeardRoom, duration_s: float) -> Sounding:
+        chances = {spoken(label): chance for label, chance in zip(self.encoder.config.classes, it.chances, strict=True)}
         (followed,) = facts_of(heard_scene([replace(it, moves=1.0)], room, duration_s=duration_s)).sources  # a question may ask how it moves if it does
         return Sounding(as_heard(it), chances, followed.motion)
 
     def answer(self, recording: Recording, questions: Sequence[Question]) -> list[Reply]:
         """Listens once, then answers every question."""
         return hear_and_tell(self.listen, recording, questions)
-
-
-def _only(output: SlotOutput, row: int) -> SlotOutput:
-    """The output of one slot alone."""
-    per_slot = ("existence", "label", "activity", "direction", "log_distance", "log_distances", "log_spread", "moves", "embedding", "evidence", "attention")
-    return SlotOutput(**{name: value[:, row : row + 1] if name in per_slot else value for name, value in vars(output).items()})
 
 
 def load(folder: Path = SHIPPED) -> Cascade:

@@ -1,0 +1,42 @@
+"""Which heard object a name in a question means: names are bound to objects by the encoder's class probabilities before the language model reads.
+
+A question about "the dog" presupposes a dog. If no object is called so, the one that most probably is a dog is meant: the assignment of names to objects,
+one each, with the largest product of probabilities. Names in the question come first; names in the options take what is left, if they are not improbable.
+"""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from twnm.model.hear import HeardObject
+from twnm.sounds.classes import spoken
+
+_LEAST_CHANCE = 1e-3
+_LEAST_FOR_OPTIONS = 0.03
+
+
+def bind(objects: Sequence[HeardObject], question: str, options: Sequence[str], classes: Sequence[str]) -> list[str]:
+    """The labels of the objects as the question means them; an object that no name means keeps its own."""
+    labels = [item.label for item in objects]
+    free = [row for row, item in enumerate(objects) if item.chances]
+    asked = names_in(question, classes)
+    offered = [name for name in names_in("; ".join(options), classes) if name not in asked]
+    for names, least in ((asked, 0.0), (offered, _LEAST_FOR_OPTIONS)):
+        if not names or not free:
+            continue
+        chances = np.array([[objects[row].chances[classes.index(name)] for name in names] for row in free])
+        rows, columns = linear_sum_assignment(-np.log(np.maximum(chances, _LEAST_CHANCE)))
+        meant = {free[row]: names[column] for row, column in zip(rows, columns, strict=True) if chances[row, column] >= least}
+        for row, name in meant.items():
+            labels[row] = name
+        free = [row for row in free if row not in meant]
+    return labels
+
+
+def names_in(text: str, classes: Sequence[str]) -> list[str]:
+    """The labels whose spoken names a text holds, in its order."""
+    by_name = {spoken(label): label for label in classes}
+    pattern = "|".join(re.escape(name) for name in sorted(by_name, key=len, reverse=True))
+    return list(dict.fromkeys(by_name[found] for found in re.findall(rf"\b(?:{pattern})\b", text)))
