@@ -1,10 +1,11 @@
 """Names in a question are bound to the objects that they most probably mean, each its own."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from twnm.model.binding import bind, names_in
+from twnm.model.binding import bind, called, names_in
 from twnm.model.hear import HeardObject
 
 CLASSES = ("dog", "pig", "male_speech", "female_speech", "bell")
@@ -43,6 +44,11 @@ def test_names_in_the_options_take_what_is_left_unless_they_are_improbable() -> 
     objects = [heard(dog=0.6, pig=0.3), heard(male_speech=0.6, female_speech=0.4)]
     assert bind(objects, "What sounds with the pig?", ("female speech", "bell"), CLASSES) == ["pig", "female_speech"]
     assert bind(objects, "What is heard?", ("bell", "pig"), CLASSES) == ["pig", "male_speech"]
+
+
+def test_an_object_that_is_called_otherwise_has_no_other_names() -> None:
+    dog, bell = replace(heard(dog=0.6, pig=0.3), others=("pig",)), replace(heard(bell=0.6, dog=0.3), others=("dog",))
+    assert called([dog, bell], ["pig", "bell"]) == [replace(dog, label="pig", others=()), bell]
 
 
 def test_without_objects_or_chances_nothing_is_bound() -> None:

@@ -135,6 +135,25 @@ def test_training_makes_the_lesson_more_probable_and_the_weights_load_into_the_s
     assert rows[-1]["loss"] < rows[0]["loss"]
 
 
+def test_a_run_can_go_on_from_a_trained_model(recipe: InstructRecipe, encoder_folder: Path, tmp_path: Path) -> None:
+    first = train_instruct(recipe, encoder_folder, tmp_path / "first")
+    going_on = recipe.model_copy(update={"begin_with": str(tmp_path / "first")})
+    for name, value in state_of(prepare(going_on, encoder_folder)).items():
+        torch.testing.assert_close(value, state_of(first)[name], rtol=1e-2, atol=1e-3, msg=name)  # kept in half precision
+    with pytest.raises(InputError, match=r"holds no trained model \(projector.safetensors is absent\)"):
+        prepare(recipe.model_copy(update={"begin_with": str(tmp_path / "none")}), encoder_folder)
+
+
+def test_a_run_of_lessons_ends_by_its_minutes_and_learns_from_a_pool(
+    recipe: InstructRecipe, encoder_folder: Path, lessons: list[Lesson], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instruct, "ordered_stream", lambda factory, first, workers: (lessons[number % 2] for number in itertools.count()))
+    train_instruct(recipe.model_copy(update={"minutes": 0.02, "pool": 20, "lessons": 2, "save_every": 10_000}), encoder_folder, tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert rows[-1]["seconds"] >= 1.2
+    assert rows[-1]["loss"] < rows[0]["loss"]
+
+
 def test_the_logged_loss_is_the_weighted_mean_over_targets(recipe: InstructRecipe, encoder_folder: Path, lessons: list[Lesson], tmp_path: Path) -> None:
     two = recipe.model_copy(update={"steps": 1, "lessons": 2, "evidence_weight": 0.25})
     fresh = prepare(two, encoder_folder)

@@ -16,7 +16,7 @@ from twnm.model.twnm import Twnm
 from twnm.scene import Event, Room, Scene, Waypoint
 from twnm.sounds.classes import CLASSES
 from twnm.train.instruct import lessons_loss
-from twnm.train.lessons import IGNORED, Lesson, LessonMaker, Packed, doubted, pack, true_labels
+from twnm.train.lessons import IGNORED, Lesson, LessonMaker, Packed, doubted, pack, thinned, true_labels
 from twnm.train.stream import StreamSpec
 
 SIDE = item("Where is the dog?", "dog 90° is left", "on your left")
@@ -157,6 +157,15 @@ def test_lessons_in_a_batch_cost_what_they_cost_alone(model: Twnm, lesson_of: Ca
     loss, weight = lessons_loss(model, packed)
     assert loss.item() == pytest.approx(loss_of(SIDE, COUNT) + loss_of(LOUD) + loss_of(), rel=1e-4)
     assert weight.item() == pytest.approx(sum(lessons_loss(model, [one])[1].item() for one in packed))
+
+
+def test_questions_lose_words_but_never_what_they_are_about() -> None:
+    question = "In which direction does the male speech on your left lie at 2.5 s, seen from where you are?"
+    seen = {thinned(question, np.random.default_rng(seed)) for seed in range(300)}
+    assert question in seen and len(seen) > 40
+    for text in seen:
+        assert {"male", "speech", "left", "2.5", "s,", "are?"} <= set(text.split(" "))
+    assert 100 < sum(thinned(question, np.random.default_rng(seed)) == question for seed in range(300)) < 260
 
 
 def test_doubt_makes_names_less_sure_and_sometimes_wrong() -> None:

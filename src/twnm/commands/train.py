@@ -55,8 +55,6 @@ def train_encoder(
     half
         Multiply in bfloat16; if not said, where the processor has instructions for it (elsewhere it is slower).
     """
-    import torch
-
     from twnm.model.twnm import SHIPPED
     from twnm.train.encoder import ENCODER_RECIPES
     from twnm.train.encoder import train_encoder as train
@@ -70,7 +68,7 @@ def train_encoder(
     paths = {name: "" if path is None else str(path) for name, path in given.items()}
     open_sounds(sounds)
     make_folder(out)
-    train(chosen.model_copy(update=paths | {"without": without, "half": chosen.half or torch.cpu._is_avx512_bf16_supported() if half is None else half}), out)
+    train(chosen.model_copy(update=paths | {"without": without, "half": _half(chosen.half, half)}), out)
 
 
 @train_app.command(name="instruct")
@@ -80,10 +78,12 @@ def train_instruct(
     encoder: Path | None = None,
     recipe: str = "small",
     sounds: Path | None = None,
+    begin_with: Annotated[Path | None, Parameter(name="--from")] = None,
     steps: int | None = None,
     minutes: float | None = None,
     seed: int | None = None,
     workers: int | None = None,
+    half: bool | None = None,
 ) -> None:
     """Train the projector and the language model's LoRA to say what is heard and to answer.
 
@@ -94,9 +94,11 @@ def train_instruct(
     encoder
         Folder of a trained encoder; the shipped one if absent.
     recipe
-        small, gpu (on a graphics processor) or tiny.
+        small, further (from a trained model), gpu (on a graphics processor) or tiny.
     sounds
         Folder of dry sounds; your own catalogue if absent.
+    begin_with
+        Folder of a trained model whose projector and LoRA are gone on from; for the recipe further the shipped one if absent.
     steps
         Instead of the recipe's.
     minutes
@@ -105,6 +107,8 @@ def train_instruct(
         Instead of the recipe's.
     workers
         Processes that make lessons; the recipe's if absent.
+    half
+        Multiply in bfloat16; if not said, where the processor has instructions for it.
     """
     from twnm.model.twnm import SHIPPED, load_encoder
     from twnm.train.instruct import INSTRUCT_RECIPES
@@ -113,9 +117,18 @@ def train_instruct(
     chosen = _training(INSTRUCT_RECIPES, recipe, sounds, steps=steps, minutes=minutes, seed=seed, workers=workers)
     folder = SHIPPED if encoder is None else encoder
     load_encoder(folder)  # shows a folder without one before anything is written
+    start = SHIPPED if begin_with is None and recipe == "further" else begin_with
+    more = {"begin_with": "" if start is None else str(start), "half": _half(chosen.half, half)}
     open_sounds(sounds)
     make_folder(out)
-    train(chosen, folder, out)
+    train(chosen.model_copy(update=more), folder, out)
+
+
+def _half(recipe: bool, given: bool | None) -> bool:
+    """Whether to multiply in bfloat16: as it was said, else if the recipe or the processor is made for it."""
+    import torch
+
+    return (recipe or torch.cpu._is_avx512_bf16_supported()) if given is None else given
 
 
 def _training(recipes: dict[str, Any], name: str, sounds: Path | None, **instead: float | None) -> Any:

@@ -6,6 +6,7 @@ one each, with the largest product of probabilities. Names in the question come 
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -33,6 +34,11 @@ def bind(objects: Sequence[HeardObject], question: str, options: Sequence[str], 
             labels[row] = name
         free = [row for row in free if row not in meant]
     return labels
+
+
+def called(objects: Sequence[HeardObject], labels: Sequence[str]) -> list[HeardObject]:
+    """The objects with other labels; one that is called otherwise than it was heard has no other names."""
+    return [item if label == item.label else replace(item, label=label, others=()) for item, label in zip(objects, labels, strict=True)]
 
 
 def names_in(text: str, classes: Sequence[str]) -> list[str]:

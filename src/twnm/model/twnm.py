@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from twnm.audio import SAMPLE_RATE_HZ
 from twnm.errors import InputError
-from twnm.model.binding import bind
+from twnm.model.binding import bind, called
 from twnm.model.hear import WINDOW_S, HeardObject, HeardRoom, hear_clips, mean_room, read_objects, read_room
 from twnm.model.language import (
     LanguageModel,
@@ -261,8 +261,7 @@ class Twnm(Hearing):
         labels = bind(listening.objects, question, options, self.encoder.config.classes)
         if labels == [item.label for item in listening.objects]:
             return listening.prefix
-        called = [item if label == item.label else replace(item, label=label, others=()) for item, label in zip(listening.objects, labels, strict=True)]
-        told = self.told_ids(*tell(called, listening.room, listening.duration_s))
+        told = self.told_ids(*tell(called(listening.objects, labels), listening.room, listening.duration_s))
         return read(self.language.model, self.embed(told), listening.audio)
 
     @torch.no_grad()
@@ -332,6 +331,20 @@ def load_hearing(name_or_folder: str | Path = "small") -> Hearing:
     return Hearing(load_encoder(_folder(name_or_folder)), default_semantic())
 
 
+def load_trained(projector: Projector, language: nn.Module, folder: Path) -> None:
+    """Set a projector and the LoRA of a language model to those of a trained model; raises InputError when they are absent or do not fit."""
+    try:
+        projector_tensors, lora_tensors = load_file(folder / "projector.safetensors"), load_file(folder / "lora.safetensors")
+    except FileNotFoundError as error:
+        raise _no_model(folder, Path(error.filename or "projector.safetensors").name) from None
+    load_strictly(projector, projector_tensors, folder / "projector.safetensors")
+    load_lora_weights(language, {name: value.float() for name, value in lora_tensors.items()})
+
+
+def _no_model(folder: Path, absent: str) -> InputError:
+    return InputError(f"{folder} holds no trained model ({absent} is absent); `twnm train instruct` makes one")
+
+
 def load(name_or_folder: str | Path = "small") -> Twnm:
     """The shipped model ("small") or one trained into a folder, with its language model and semantic encoder from the cache or a hub.
 
@@ -340,15 +353,12 @@ def load(name_or_folder: str | Path = "small") -> Twnm:
     folder = _folder(name_or_folder)
     try:
         config = TwnmConfig.from_json((folder / "twnm.json").read_text())
-        projector_tensors, lora_tensors = load_file(folder / "projector.safetensors"), load_file(folder / "lora.safetensors")
-    except FileNotFoundError as error:
-        absent = Path(error.filename or "projector.safetensors").name
-        raise InputError(f"{folder} holds no trained model ({absent} is absent); `twnm train instruct` makes one") from None
+    except FileNotFoundError:
+        raise _no_model(folder, "twnm.json") from None
     language = load_language_model(config.language, lora=config.lora)
-    load_lora_weights(language.model, {name: value.float() for name, value in lora_tensors.items()})
-    merge_lora(language.model)
     projector = Projector(config.encoder, class_anchors(language, config.encoder.classes))
-    load_strictly(projector, projector_tensors, folder / "projector.safetensors")
+    load_trained(projector, language.model, folder)
+    merge_lora(language.model)
     return Twnm(load_encoder(folder), default_semantic(), projector.eval().requires_grad_(False), language)
 
 

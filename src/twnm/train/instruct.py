@@ -19,7 +19,7 @@ from twnm.errors import InputError
 from twnm.files import atomic_write
 from twnm.model.language import LoraSettings, load_language_model, lora_weights
 from twnm.model.semantic import default_semantic
-from twnm.model.twnm import Projector, Twnm, TwnmConfig, class_anchors, load_encoder
+from twnm.model.twnm import Projector, Twnm, TwnmConfig, class_anchors, load_encoder, load_trained
 from twnm.train.checkpoint import load_checkpoint, save_checkpoint
 from twnm.train.encoder import check_device, save_encoder, share_over
 from twnm.train.lessons import IGNORED, Lesson, Packed, lesson_factory, pack, padded
@@ -35,6 +35,7 @@ class InstructRecipe(BaseModel):
     """Everything that defines an instruction training run.
 
     Attributes:
+        begin_with: folder of a trained model whose projector and LoRA are gone on from; empty: new ones.
         minutes: a length in time, in place of `steps`; 0: none.
         lessons: in each step.
         pool: lessons that are kept and drawn from at random when no new one is there yet (`twnm.train.pool`); 0: every lesson is new.
@@ -44,6 +45,7 @@ class InstructRecipe(BaseModel):
 
     name: str = "small"
     sounds: str = ""
+    begin_with: str = ""
     scenes: str = "indoor"
     seed: int = 11
     language: str = "smollm2-135m-instruct"
@@ -66,6 +68,17 @@ class InstructRecipe(BaseModel):
 
 INSTRUCT_RECIPES = {
     "small": InstructRecipe(),
+    "further": InstructRecipe(
+        name="further",
+        scenes="indoor 6, moving 2",
+        minutes=40.0,
+        lessons=2,
+        questions=10,
+        evidence_weight=0.05,
+        lora_rate=4e-4,
+        projector_rate=3e-4,
+        warmup=30,
+    ),
     "gpu": InstructRecipe(
         name="gpu", scenes="indoor 6, moving 2", minutes=30.0, lessons=16, pool=100_000, warmup=60, save_every=500, workers=15, half=True, device="cuda"
     ),
@@ -87,11 +100,16 @@ def lessons_loss(model: Twnm, lessons: Sequence[Packed]) -> tuple[Tensor, Tensor
 
 
 def prepare(recipe: InstructRecipe, encoder_folder: Path) -> Twnm:
-    """The model at the start of the stage: trained encoder, fresh projector and LoRA."""
+    """The model at the start of the stage: trained encoder, projector and LoRA fresh or from the model to begin with.
+
+    Raises InputError when that holds no model that fits.
+    """
     torch.manual_seed(recipe.seed)
     encoder = load_encoder(encoder_folder)
     language = load_language_model(recipe.language, lora=recipe.lora)
     projector = Projector(encoder.config, class_anchors(language, encoder.config.classes))
+    if recipe.begin_with:
+        load_trained(projector, language.model, Path(recipe.begin_with))
     return Twnm(encoder, default_semantic(), projector, language)
 
 

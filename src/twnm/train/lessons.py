@@ -4,7 +4,9 @@ The evidence is what the slots say, errors included, as in use. Questions are ma
 evidence that stands before it, but they name the sounds as they truly are: a dog that was heard as a pig is asked for as a dog. What was not heard
 is not asked.
 
-Most questions are shown with their options, as a benchmark asks them; some without, and some are open ones, as people ask.
+Most questions are shown with their options, as a benchmark asks them; some without, and some are open ones, as people ask. Some lose words, because the
+wordings of training are few and those in use are others. In most lessons the evidence calls the sounds as they truly are too, as in use the names in a
+question are bound to the objects first (`twnm.model.binding`).
 
 A lesson becomes one sequence: the recording, its evidence and notes first, then every question behind that shared prefix. A block mask lets a question see the
 prefix and itself, not its neighbours, and its positions continue from the prefix, so that training looks exactly like asking one question.
@@ -22,6 +24,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from twnm.ambisonics import angle_between_deg, unit_vector
+from twnm.model.binding import called
 from twnm.model.hear import HeardObject, hear_clips, read_objects, read_room
 from twnm.model.notes import heard_scene, tell
 from twnm.model.projector import HeardBatch, summarise_slots
@@ -30,12 +33,15 @@ from twnm.model.twnm import Twnm
 from twnm.questions.ask import ask_all
 from twnm.questions.schema import Item
 from twnm.scene import Scene
+from twnm.sounds.classes import CLASSES, spoken
 from twnm.train.stream import ChunkMaker, StreamSpec, draw_training_scene
 
 IGNORED = -100
 _COUNTED_SCENES = 150
 _SAME_WITHIN_DEG = 60.0
-_OPEN_SHARE, _BARE_SHARE = 0.3, 0.2
+_OPEN_SHARE, _BARE_SHARE, _BOUND_SHARE = 0.3, 0.2, 0.7
+_THINNED_SHARE, _LOST_WORDS = 1 / 3, 0.1
+_NAME_WORDS = frozenset(word for label in CLASSES for word in spoken(label).split()) | {"left", "right", "front", "behind", "back", "forward", "above", "below"}
 _LESS_SURE, _GUMBEL_SCALE = 0.6, 1.5
 
 
@@ -77,11 +83,13 @@ class LessonMaker:
             objects = read_objects(output, 0, self.encoder.config.classes, duration_s=scene.duration_s)
             room = read_room(output, 0)
         rng = np.random.default_rng([spec.seed, index, 3])
-        asked = heard_scene(objects, room, duration_s=scene.duration_s, scene_id=scene.scene_id, situation=scene.situation, labels=true_labels(objects, scene))
+        truly = true_labels(objects, scene)
+        asked = heard_scene(objects, room, duration_s=scene.duration_s, scene_id=scene.scene_id, situation=scene.situation, labels=truly)
         items = ask_all(asked, rng, split=spec.split) if objects else []
         items += [item for item in ask_all(asked, rng, split=spec.split, form="open") if rng.random() < _OPEN_SHARE] if objects else []
         chosen = self._choose(items, rng)
-        evidence, notes = tell(objects, room, scene.duration_s)
+        chosen = tuple(item.model_copy(update={"question": thinned(item.question, rng)}) for item in chosen)
+        evidence, notes = tell(called(objects, truly) if rng.random() < _BOUND_SHARE else objects, room, scene.duration_s)
         return Lesson(
             heard={field.name: getattr(heard, field.name).numpy().astype(np.float32) for field in fields(HeardBatch)},
             evidence=evidence,
@@ -115,6 +123,15 @@ def doubted(logits: Float[Tensor, "batch slots classes"], rng: np.random.Generat
     doubt = rng.random()
     noise = torch.from_numpy(rng.gumbel(size=tuple(logits.shape))).to(logits)
     return logits * (1 - _LESS_SURE * doubt) + _GUMBEL_SCALE * doubt * noise
+
+
+def thinned(question: str, rng: np.random.Generator) -> str:
+    """A question that lost a tenth of its words in one of three cases; names of sounds, figures and what ends a sentence stay."""
+    words = question.split(" ")
+    if rng.random() > _THINNED_SHARE:
+        return question
+    kept = [word for word in words if rng.random() > _LOST_WORDS or not word.isalpha() or word.casefold() in _NAME_WORDS]
+    return " ".join(kept)
 
 
 def true_labels(objects: Sequence[HeardObject], scene: Scene) -> list[str]:

@@ -4,6 +4,7 @@ For a machine whose graphics processor learns many times faster than its other c
 come, so a run over a pool cannot be repeated exactly.
 """
 
+import contextlib
 import queue
 import random
 import threading
@@ -12,6 +13,7 @@ from collections.abc import Generator
 from typing import TypeVar
 
 Made = TypeVar("Made")
+_POLL_S = 0.5
 
 
 def pooled(source: Generator[Made], size: int, per_step: int, seed: int, least: int = 0) -> Generator[list[Made]]:
@@ -19,18 +21,24 @@ def pooled(source: Generator[Made], size: int, per_step: int, seed: int, least: 
 
     Each is given once as soon as it can be, then again at random as long as it is among the newest `size`. Raises what `source` raises.
     """
-    fresh: queue.SimpleQueue[Made | Exception] = queue.SimpleQueue()
+    fresh: queue.Queue[Made | Exception] = queue.Queue(2 * per_step)  # a source that is faster than the learning waits
     over = threading.Event()
+
+    def offer(made: Made | Exception) -> None:
+        while not over.is_set():
+            with contextlib.suppress(queue.Full):
+                fresh.put(made, timeout=_POLL_S)
+                return
 
     def read() -> None:
         try:
             for made in source:
-                fresh.put(made)
+                offer(made)
                 if over.is_set():
                     return
-            fresh.put(RuntimeError("the stream to learn from has ended"))
+            offer(RuntimeError("the stream to learn from has ended"))
         except Exception as error:
-            fresh.put(error)
+            offer(error)
         finally:
             source.close()
 
@@ -41,7 +49,7 @@ def pooled(source: Generator[Made], size: int, per_step: int, seed: int, least: 
     oldest = 0
     try:
         while True:
-            while len(kept) < max(least, per_step) or not fresh.empty():
+            while len(kept) < max(least, per_step) or (len(unseen) < per_step and not fresh.empty()):
                 made = fresh.get()
                 if isinstance(made, Exception):
                     raise made
