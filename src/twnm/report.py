@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich import box
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -53,7 +54,9 @@ def _object_row(item: HeardObject) -> dict[str, Any]:
 def scene_view(file: str, scene: HeardScene, doubts: Sequence[str] = ()) -> RenderableType:
     """A heard scene for the terminal: a table of its objects, a line about the room, and what is doubtful."""
     title = f"{Path(file).name}: {len(scene.objects)} sound{'s' if len(scene.objects) != 1 else ''} in {scene.duration_s:.1f} s"
-    table = _table(title, "motion", "sure")
+    table = _table(title)
+    table.add_column("motion", min_width=6)
+    table.add_column("sure", justify="right", no_wrap=True)
     for item in scene.objects:
         table.add_row(*_cells(as_heard(item)), item.motion, f"{100 * item.confidence:.0f} %")
     room = f"room: reverberation time about {scene.room.rt60_s:.2f} s, volume about {_two_digits(scene.room.volume_m3)} m³"
@@ -115,7 +118,8 @@ def pair_up(truth: Sequence[Heard], heard: Sequence[Heard]) -> dict[int, int]:
 def comparison_view(truth: Sequence[Heard], heard: Sequence[Heard]) -> Table:
     """True and heard objects under one another, with the angle between them; what was missed or invented is marked."""
     pairs = pair_up(truth, heard)
-    table = _table("what is there, and what was heard", "off by")
+    table = _table("what is there, and what was heard")
+    table.add_column("off by", justify="right", no_wrap=True)
     for index, it in enumerate(truth):
         found = heard[pairs[index]] if index in pairs else None
         table.add_row(*_cells(it), "")
@@ -150,10 +154,11 @@ def evaluation_view(result: dict[str, Any]) -> RenderableType:
     return Group(placed, asked)
 
 
-def _table(title: str, *extra: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column("sound")
-    for column in ("direction", "height", "distance", "time", *extra):
+def _table(title: str) -> Table:
+    """A table of sounds that keeps their names on a terminal of 80 columns."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("sound", min_width=10)
+    for column in ("direction", "height", "distance", "time"):
         table.add_column(column, justify="right", no_wrap=True)
     return table
 

@@ -92,14 +92,20 @@ def test_the_room_of_several_windows_is_their_geometric_mean() -> None:
         (np.linspace(4, 1, 20), "comes closer"),
         (np.linspace(1, 4, 20), "moves away"),
         (np.abs(np.linspace(-3, 3, 21)) + 1, "passes by"),
-        (np.full(20, 2.0), "moves across"),
+        (np.full(20, 2.0), "stands still"),
         (np.full(3, 2.0), "stands still"),
     ],
-    ids=["closer", "away", "past", "across", "too short to tell"],
+    ids=["closer", "away", "past", "no change", "too short to tell"],
 )
 def test_a_motion_has_the_word_of_its_distances(distances_m: np.ndarray, motion: str) -> None:
     assert heard(distances_m=tuple(distances_m.tolist()), moves=0.9).motion == motion
     assert heard(distances_m=tuple(distances_m.tolist()), moves=0.4).motion == "stands still"
+
+
+@pytest.mark.parametrize(("to_deg", "motion"), [(40.0, "moves across"), (8.0, "stands still")])
+def test_what_turns_clearly_moves_across(to_deg: float, motion: str) -> None:
+    track = tuple(np.linspace(0.0, to_deg, 20).tolist())
+    assert heard(distances_m=(2.0,) * 20, azimuths_deg=track, elevations_deg=(0.0,) * 20, moves=0.9).motion == motion
 
 
 def test_the_nearest_moment_is_that_of_the_smallest_distance() -> None:

@@ -24,6 +24,7 @@ SILENT_RMS = 1e-5  # -100 dB re full scale
 MOVES_ABOVE = 0.5
 WALLS_FROM = 0.5
 DISTANCE_CHANGES_BY = 1.2
+TURNS_BY_DEG = 15.0
 END_FRAMES = 3  # what counts as the beginning and the end of a motion: 0.3 s
 _NEVER = -20.0
 _OTHERS, _LEAST_PROBABLE = 3, 0.1
@@ -60,7 +61,7 @@ class HeardObject:
 
     @property
     def motion(self) -> str:
-        """ "stands still", "comes closer", "moves away", "passes by", or "moves across": turns without a clear change of distance."""
+        """ "stands still", "comes closer", "moves away", "passes by", or "moves across": turns clearly, without a clear change of distance."""
         if self.moves <= MOVES_ABOVE or len(self.distances_m) < 2 * END_FRAMES:
             return "stands still"
         begin_m, end_m = (float(np.mean(part)) for part in (self.distances_m[:END_FRAMES], self.distances_m[-END_FRAMES:]))
@@ -69,13 +70,16 @@ class HeardObject:
             return "passes by"
         if begin_m > DISTANCE_CHANGES_BY * end_m:
             return "comes closer"
-        return "moves away" if end_m > DISTANCE_CHANGES_BY * begin_m else "moves across"
+        if end_m > DISTANCE_CHANGES_BY * begin_m:
+            return "moves away"
+        return "moves across" if self.turned_deg > TURNS_BY_DEG else "stands still"
 
     @property
     def turned_deg(self) -> float:
-        """The angle between its first and its last direction."""
-        first, last = (unit_vector(self.azimuths_deg[place], self.elevations_deg[place]) for place in (0, -1))
-        return float(angle_between_deg(first, last))
+        """The angle between its directions at the beginning and at the end, each the mean over 0.3 s (of a short one over less)."""
+        track = unit_vector(np.array(self.azimuths_deg), np.array(self.elevations_deg))
+        frames = max(1, min(END_FRAMES, len(track) // 2))
+        return float(angle_between_deg(track[:frames].mean(axis=0), track[-frames:].mean(axis=0)))
 
 
 @dataclass(frozen=True)
