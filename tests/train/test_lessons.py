@@ -162,7 +162,7 @@ def test_lessons_in_a_batch_cost_what_they_cost_alone(model: Twnm, lesson_of: Ca
 def test_questions_lose_words_but_never_what_they_are_about() -> None:
     question = "In which direction does the male speech on your left lie at 2.5 s, seen from where you are?"
     seen = {thinned(question, np.random.default_rng(seed)) for seed in range(300)}
-    assert question in seen and len(seen) > 40
+    assert question in seen and len(seen) > 25
     for text in seen:
         assert {"male", "speech", "left", "2.5", "s,", "are?"} <= set(text.split(" "))
     assert 100 < sum(thinned(question, np.random.default_rng(seed)) == question for seed in range(300)) < 260
