@@ -105,9 +105,13 @@ def table(runs: dict[str, list[list[dict[str, Any]]]]) -> str:
     heads = ["variant", "direction, median ° (seeds)", "distance error", *(f"{name}, %" for name in values)]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for variant, seeds in pairs.items():
-        angles = [np.nanmedian([pair.angle_deg for scene in scenes for pair in scene]) for scenes in seeds]
-        distances = [np.nanmedian([pair.distance_error for scene in scenes for pair in scene]) for scenes in seeds]
-        cells = [variant, f"{np.mean(angles):.1f} ({', '.join(f'{angle:.1f}' for angle in angles)})", f"{np.mean(distances):.2f}"]
+        found = [[pair for scene in scenes for pair in scene if pair.heard is not None] for scenes in seeds]
+        if all(found):
+            angles = [np.median([pair.angle_deg for pair in one]) for one in found]
+            distances = [np.median([pair.distance_error for pair in one]) for one in found]
+            cells = [variant, f"{np.mean(angles):.1f} ({', '.join(f'{angle:.1f}' for angle in angles)})", f"{np.mean(distances):.2f}"]
+        else:
+            cells = [variant, "nothing heard", ""]
         for name, of in values.items():
             mean = f"{100 * np.mean(list(itertools.chain.from_iterable(of[variant]))):.1f}"
             if variant != first:
