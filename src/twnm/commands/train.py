@@ -35,7 +35,8 @@ def train_encoder(
     out
         Folder for checkpoints, log.jsonl, curves.png and the weights.
     recipe
-        small (from nothing), further (from a trained encoder), gpu (on a graphics processor), baseline (multi-ACCDOA instead of slots) or tiny.
+        small (from nothing), further (from a trained encoder), gpu (on a graphics processor), baseline, gpu-baseline (multi-ACCDOA
+        instead of slots) or tiny.
     sounds
         Folder of dry sounds; your own catalogue if absent.
     begin_with

@@ -13,7 +13,7 @@ import numpy as np
 
 from twnm.ambisonics import unit_vector
 from twnm.model.features import LABEL_RATE_HZ
-from twnm.model.hear import HeardObject, HeardRoom
+from twnm.model.hear import END_FRAMES, HeardObject, HeardRoom
 from twnm.questions.evidence import write_evidence
 from twnm.questions.facts import facts_of
 from twnm.scene import BAND_CENTRES_HZ, MIN_DISTANCE_M, Event, Listener, Room, Scene, Waypoint, nearest_approach_m
@@ -32,19 +32,23 @@ def heard_scene(
     scene_id: str = "heard",
     situation: str = "",
     labels: Sequence[str] = (),
+    follow: bool = False,
 ) -> Scene:
-    """A scene of what was heard, the listener in its origin; `labels` name the objects in place of their own."""
+    """A scene of what was heard, the listener in its origin; `labels` name the objects in place of their own.
+
+    With `follow` objects that seem to stand still are followed too, for a question that asks how one moves.
+    """
     events = []
     for item, label in zip(objects, labels or [item.label for item in objects], strict=True):
-        events.append(Event(label=label, clip="heard", onset_s=item.onset_s, offset_s=item.offset_s, response="heard", path=_path(item)))
+        events.append(Event(label=label, clip="heard", onset_s=item.onset_s, offset_s=item.offset_s, response="heard", path=_path(item, follow=follow)))
     around = Room(kind="measured", rt60_s=(room.rt60_s,) * len(BAND_CENTRES_HZ)) if room.has_walls else Room(kind="free")
     return Scene(scene_id=scene_id, duration_s=duration_s, room=around, events=tuple(events), situation=situation)
 
 
-def _path(item: HeardObject) -> tuple[Waypoint, ...]:
+def _path(item: HeardObject, *, follow: bool) -> tuple[Waypoint, ...]:
     """Where an object was heard: one place if it stands still, else a few, each the mean over half a second."""
     still = (_waypoint(0.0, unit_vector(item.azimuth_deg, item.elevation_deg) * max(item.distance_m, MIN_DISTANCE_M)),)
-    if item.motion == _STANDS_STILL:
+    if len(item.distances_m) < 2 * END_FRAMES or not (follow or item.motion != _STANDS_STILL):
         return still
     places_m = unit_vector(np.array(item.azimuths_deg), np.array(item.elevations_deg)) * np.array(item.distances_m)[:, None]
     knots = np.unique(np.linspace(0, len(places_m) - 1, _WAYPOINTS).round().astype(int))

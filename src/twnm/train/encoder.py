@@ -107,24 +107,26 @@ class EncoderRecipe(BaseModel):
         return StreamSpec(self.sounds, self.scenes.split()[0].rstrip(","), split, _VALIDATION_SEED, self.chunk, CLASSES, 0, self.cache, audio=True)
 
 
+_GPU = EncoderRecipe(
+    name="gpu",
+    minutes=30.0,
+    chunks_per_step=6,
+    pool=4000,
+    variants=6,
+    learning_rate=1.5e-3,
+    warmup=200,
+    device="cuda",
+    workers=15,
+    half=True,
+    save_every=1000,
+    validation_chunks=0,
+)
 ENCODER_RECIPES = {
     "small": EncoderRecipe(),
     "further": EncoderRecipe(name="further", steps=4500, replay=5, validate_every=500),
     "baseline": EncoderRecipe(name="baseline", head="accdoa"),
-    "gpu": EncoderRecipe(
-        name="gpu",
-        minutes=30.0,
-        chunks_per_step=6,
-        pool=4000,
-        variants=6,
-        learning_rate=1.5e-3,
-        warmup=200,
-        device="cuda",
-        workers=15,
-        half=True,
-        save_every=1000,
-        validation_chunks=0,
-    ),
+    "gpu": _GPU,
+    "gpu-baseline": _GPU.model_copy(update={"name": "gpu-baseline", "head": "accdoa"}),
     "tiny": EncoderRecipe(
         name="tiny",
         scenes="anechoic",

@@ -1,7 +1,6 @@
 """The cascade: the spatial encoder's slots say what is where and when, arithmetic answers; no language model."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +53,7 @@ class Cascade:
 
     def _sounding(self, it: HeardObject, room: HeardRoom, duration_s: float) -> Sounding:
         chances = {spoken(label): chance for label, chance in zip(self.encoder.config.classes, it.chances, strict=True)}
-        (followed,) = facts_of(heard_scene([replace(it, moves=1.0)], room, duration_s=duration_s)).sources  # a question may ask how it moves if it does
+        (followed,) = facts_of(heard_scene([it], room, duration_s=duration_s, follow=True)).sources
         return Sounding(as_heard(it), chances, followed.motion)
 
     def answer(self, recording: Recording, questions: Sequence[Question]) -> list[Reply]:
