@@ -105,7 +105,6 @@ export class Timeline {
     if (!width) return;
     const [x, y] = [(time) => (time / this.#duration) * width, (azimuth) => ((180 - azimuth) / 360) * DIRECTIONS];
     this.directions.setAttribute("viewBox", `0 0 ${width} ${DIRECTIONS + 22}`);
-    this.directions.setAttribute("width", width);
     const lines = [180, 90, 0, -90, -180].map((azimuth) => s("path", { class: azimuth ? "grid" : "grid zero", d: `M0 ${y(azimuth)}H${width}` }));
     const step = STEPS_S.find((one) => this.#duration / one <= width / 55) ?? 300;
     const ticks = Array.from({ length: Math.floor(this.#duration / step + 1e-6) + 1 }, (_, k) => {
