@@ -1,6 +1,8 @@
 """What each part of the encoder is worth: small encoders trained on the same scenes, each without one part, three seeds each.
 
-    python benchmarks/ablations.py OUT --sounds BANK [--cache CACHE] [--seeds 3] [--steps 600] [--jobs 2] [--only full,accdoa]
+    python benchmarks/ablations.py OUT --sounds BANK [--cache CACHE] [--of parts] [--seeds 3] [--steps 600] [--jobs 2] [--only "full,W only"]
+
+With --of fidelity: what each part of the simulation is worth, from encoders that learn from scenes without it and hear scenes that have all of it.
 
 All variants learn from the same stream (recipe "small": 32 scenes a step, each met four times; --steps 600 are 4,800 scenes) with a small net (width 128,
 two layers), and hear the same scenes of the test split. Objects are named by the first pass alone. OUT keeps one file for each run, so that what was
@@ -45,6 +47,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "without R_steady": {"without": ("steady",)},
     "without all four": {"without": ("silent", "apart", "disjoint", "steady")},
 }
+FIDELITY: dict[str, dict[str, Any]] = {
+    "all, a real microphone in half of the scenes": {},
+    "an ideal microphone": {"fidelity": "tail"},
+    "no tail either": {"fidelity": "images"},
+    "the direct sound alone": {"fidelity": "direct"},
+}
+FAMILIES = {"parts": VARIANTS, "fidelity": FIDELITY}
 SMALL = {"width": 128, "layers": 2, "stem": (16, 32, 48, 64)}
 TEST_SEED = 1_000_007
 FIGURES = {
@@ -56,7 +65,7 @@ FIGURES = {
 def recipe_of(variant: str, seed: int, sounds: str, cache: str, steps: int) -> EncoderRecipe:
     """The recipe of one run."""
     changes = SMALL | {"name": "ablation", "sounds": sounds, "cache": cache, "seed": seed, "steps": steps, "half": True, "validation_chunks": 0}
-    return ENCODER_RECIPES["small"].model_copy(update=changes | {"save_every": steps} | VARIANTS[variant])
+    return ENCODER_RECIPES["small"].model_copy(update=changes | {"save_every": steps} | (VARIANTS | FIDELITY)[variant])
 
 
 def one_run(out: Path, sounds: str, cache: str, steps: int, chunks: int, run: tuple[str, int]) -> list[dict[str, Any]]:
@@ -137,10 +146,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--chunks", type=int, default=16, help="test scenes, in chunks of 16")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--of", choices=FAMILIES, default="parts", help="what is left out: parts of the encoder, or of the simulation it learns from")
     parser.add_argument("--only", default="", help="variants, with commas between them")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    chosen = [name for name in VARIANTS if not given.only or name in given.only.split(",")]
+    chosen = [name for name in FAMILIES[given.of] if not given.only or name in given.only.split(",")]
     order = [(variant, seed) for seed in range(given.seeds) for variant in chosen]
     work = functools.partial(one_run, given.out, given.sounds, given.cache or str(given.out / "cache"), given.steps, given.chunks)
     with ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) as pool:

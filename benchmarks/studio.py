@@ -3,9 +3,10 @@
     python benchmarks/studio.py [--clients 200] [--seconds 60] [--model small] [--sounds FOLDER] [--json]
 
 Starts `twnm serve` on a free port. Each client asks one question after another about a recording of its own in the form of OpenAI's interface (1 s of
-noise from a random direction, one of 20), waits as a 429 tells it to, and asks again. After the time the server gets SIGTERM while all clients go on.
-Reported: answers by status, requests that broke off, times of the accepted ones (median, 95th percentile), the server's memory at the beginning, its
-middle and its end. A request that finds nobody listening after the stop is not counted. The last line is the same as JSON with `--json`.
+noise from a random direction, one of 20), waits as a 429 tells it to, and asks again. After the time the server gets SIGTERM while all clients go on,
+until they are told that it stops. Reported: answers by status, requests that broke off, times of the accepted ones (median, 95th percentile), the server's
+memory at the beginning, its middle and its end. A request that finds nobody listening after the stop is not counted. The last line is the same as JSON
+with `--json`.
 """
 
 import argparse
@@ -74,6 +75,8 @@ async def ask_on(http: httpx.AsyncClient, number: int, sent: list[bytes], counts
         if answer.status_code == 200:
             times_s.append(time.monotonic() - began)
             turn += 1
+        elif answer.status_code == 503 and stopped.is_set():
+            return  # it stops, and has said so: whoever insists only meets the closing door
         elif answer.status_code in (429, 503):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopped.wait(), float(answer.headers["retry-after"]))

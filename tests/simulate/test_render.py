@@ -4,6 +4,7 @@ import hashlib
 import pickle
 import subprocess
 import sys
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,10 +12,11 @@ from scipy.signal import fftconvolve
 
 from twnm.ambisonics import intensity_direction
 from twnm.errors import InputError
-from twnm.scene import Ambience, Event, Listener, Room, Scene, Waypoint
+from twnm.scene import Ambience, Event, Listener, Microphone, Room, Scene, Waypoint
 from twnm.simulate.ambience import ambience
 from twnm.simulate.convolve import convolve_sum
 from twnm.simulate.dry import dry_signal
+from twnm.simulate.recipe import Fidelity
 from twnm.simulate.render import render
 from twnm.simulate.rooms import shoebox
 from twnm.sounds.catalogue import Catalogue
@@ -92,6 +94,7 @@ def test_unknown_rooms_and_measured_rooms_without_responses_are_refused(bank: Ca
 
 _RENDER_AND_HASH = """
 import hashlib, pickle, sys
+from twnm.simulate.recipe import Fidelity
 from twnm.simulate.render import render
 scene, bank = pickle.load(sys.stdin.buffer)
 print(hashlib.sha256(render(scene, bank)[0].tobytes()).hexdigest())
@@ -103,3 +106,24 @@ def test_a_scene_gives_the_same_samples_in_every_process(bank: Catalogue) -> Non
     here = hashlib.sha256(render(scene, bank)[0].tobytes()).hexdigest()
     there = subprocess.run([sys.executable, "-c", _RENDER_AND_HASH], input=pickle.dumps((scene, bank)), capture_output=True, check=True)
     assert there.stdout.decode().strip() == here
+
+
+def test_each_fidelity_adds_to_the_one_before(bank: Catalogue) -> None:
+    room = shoebox((6.0, 5.0, 3.0), rt60_s=0.8)
+    microphone = Microphone(gain_db=(0.5, -0.5, 0.3, -0.3), delay_us=(0.0, 1.0, -1.0, 0.0), self_noise_db=(-60.0,) * 4)
+    scene = scene_of(bank, room=room).model_copy(update={"microphone": microphone})
+    heard = {fidelity: render(scene, bank, fidelity=fidelity) for fidelity in get_args(Fidelity)}
+    late = {fidelity: float(np.abs(audio[0, round(1.65 * 24_000) : round(1.9 * 24_000)]).mean()) for fidelity, (audio, _) in heard.items()}
+    assert late["tail"] > 3 * late["images"] >= 3 * late["direct"]
+    energy = {fidelity: float(np.square(audio[0]).sum()) for fidelity, (audio, _) in heard.items()}
+    assert energy["direct"] < energy["images"] < energy["tail"]
+    assert intensity_direction(heard["direct"][0]) == pytest.approx((90.0, 0.0, 0.0), abs=0.1)
+    assert [rendered.room.kind for _, rendered in heard.values()] == ["free", "shoebox", "shoebox", "shoebox"]
+    assert [rendered.microphone is not None for _, rendered in heard.values()] == [False, False, False, True]
+    np.testing.assert_array_equal(heard["microphone"][0], render(scene, bank)[0])
+    assert not np.array_equal(heard["tail"][0], heard["microphone"][0])
+
+
+def test_a_lower_fidelity_of_a_foreign_rendering_is_refused(bank: Catalogue) -> None:
+    with pytest.raises(InputError, match="fidelity 'images' is for native renderings"):
+        render(scene_of(bank, room=Room(kind="free")), bank, "pyroomacoustics", fidelity="images")

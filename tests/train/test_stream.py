@@ -143,8 +143,11 @@ def test_chunks_in_a_cache_are_the_same_and_made_once(tmp_path: Path, monkeypatc
 def test_streams_that_differ_do_not_share_a_cache() -> None:
     catalogue = load_catalogue()
     spec = StreamSpec("", "anechoic", "train", 5, 1, CLASSES)
-    others = [replace(spec, **change) for change in ({"recipe": "indoor"}, {"seed": 6}, {"chunk": 2}, {"variants": 1}, {"split": "val"}, {"audio": True})]
-    assert len({stream_digest(one, catalogue) for one in [spec, *others]}) == 7
+    others = [
+        replace(spec, **change)
+        for change in ({"recipe": "indoor"}, {"seed": 6}, {"chunk": 2}, {"variants": 1}, {"split": "val"}, {"audio": True}, {"fidelity": "tail"})
+    ]
+    assert len({stream_digest(one, catalogue) for one in [spec, *others]}) == 8
     assert stream_digest(replace(spec, sounds="elsewhere", cache="x"), catalogue) == stream_digest(spec, catalogue)
 
 

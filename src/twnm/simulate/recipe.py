@@ -21,6 +21,9 @@ NEAREST_M: Final = 0.5
 """Sources are never drawn nearer to the listener than this, nor do they come nearer on their way."""
 Motion = Literal["linear", "arc", "walk_by", "radial"]
 MOTIONS: Final[tuple[Motion, ...]] = get_args(Motion)
+Fidelity = Literal["direct", "images", "tail", "microphone"]
+"""How much of the physics there is, each with what the ones before it have: the direct sound, reflections until they lie dense, the diffuse tail, what a
+real microphone does (if the scene has one). The ambience is always there."""
 
 
 def _rising(value: Any) -> Any:

@@ -31,6 +31,7 @@ from twnm.model.features import turn_audio, turn_directions, turn_features
 from twnm.model.semantic import SemanticEncoder
 from twnm.model.slots import SlotEncoder
 from twnm.model.spatial_encoder import EncoderConfig, Front
+from twnm.simulate.recipe import Fidelity
 from twnm.sounds.classes import CLASSES
 from twnm.train.checkpoint import load_checkpoint, save_checkpoint
 from twnm.train.curves import draw_curves
@@ -55,6 +56,7 @@ class EncoderRecipe(BaseModel):
         minutes: a length in time, in place of `steps`; 0: none.
         chunks_per_step, replay: a step learns from so many chunks, each of which comes `replay` times.
         pool: chunks that are kept and drawn from at random, in place of `replay`; 0: none.
+        fidelity: how much of the physics the training scenes have (`render.Fidelity`); validation scenes have all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -74,6 +76,7 @@ class EncoderRecipe(BaseModel):
     replay: int = 4
     pool: int = 0
     variants: int = 3
+    fidelity: Fidelity = "microphone"
     learning_rate: float = 1e-3
     weight_decay: float = 0.02
     warmup: int = 100
@@ -103,7 +106,8 @@ class EncoderRecipe(BaseModel):
     def stream(self, split: str) -> StreamSpec:
         """The scene stream of a split; validation scenes have their own seed, one recipe and their audio."""
         if split == "train":
-            return StreamSpec(self.sounds, self.scenes, split, self.scenes_seed, self.chunk, CLASSES, self.variants, self.cache, audio=self.front == "learned")
+            learned = self.front == "learned"
+            return StreamSpec(self.sounds, self.scenes, split, self.scenes_seed, self.chunk, CLASSES, self.variants, self.cache, learned, self.fidelity)
         return StreamSpec(self.sounds, self.scenes.split()[0].rstrip(","), split, _VALIDATION_SEED, self.chunk, CLASSES, 0, self.cache, audio=True)
 
 

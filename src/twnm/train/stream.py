@@ -24,6 +24,7 @@ from safetensors.numpy import load_file, save_file
 from twnm.files import atomic_write
 from twnm.model.features import LABEL_RATE_HZ, frame_count, spatial_features
 from twnm.scene import Scene
+from twnm.simulate.recipe import Fidelity
 from twnm.sounds.catalogue import Catalogue, load_catalogue
 from twnm.train.slot_loss import SlotTargets
 from twnm.train.variants import varied
@@ -70,6 +71,7 @@ class StreamSpec:
         variants: how many variants of each training clip there are (`variants.VariedCatalogue`).
         cache: folder in which chunks are kept; empty: nowhere.
         audio: whether chunks hold their audio.
+        fidelity: how much of the physics the simulator has (`render.Fidelity`).
     """
 
     sounds: str
@@ -81,6 +83,7 @@ class StreamSpec:
     variants: int = 0
     cache: str = ""
     audio: bool = False
+    fidelity: Fidelity = "microphone"
 
 
 def scene_targets(scene: Scene, classes: tuple[str, ...], frames: int) -> dict[str, np.ndarray]:
@@ -172,7 +175,7 @@ class ChunkMaker:
         """Features, semantic vectors, beams, truth and audio of one scene."""
         from twnm.simulate.render import render
 
-        foa, scene = render(draw_training_scene(self.catalogue, self.spec, index), self.catalogue)
+        foa, scene = render(draw_training_scene(self.catalogue, self.spec, index), self.catalogue, fidelity=self.spec.fidelity)
         audio = torch.from_numpy(foa)[None]
         with torch.inference_mode():
             features = spatial_features(audio)[0].half().numpy()
@@ -194,6 +197,7 @@ def misplaced(directions: Float[np.ndarray, "events time 3"], rng: np.random.Gen
 def stream_digest(spec: StreamSpec, catalogue: Catalogue) -> str:
     """Names a stream in a cache: what defines it and the sound bank, not where they lie."""
     what = [spec.recipe, spec.split, spec.seed, spec.chunk, spec.classes, spec.variants, spec.audio, catalogue.digest(), CACHE_FORMAT]
+    what += [] if spec.fidelity == "microphone" else [spec.fidelity]
     return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 
 
