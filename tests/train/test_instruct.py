@@ -65,7 +65,7 @@ def state_of(model: Twnm) -> dict[str, Tensor]:
 def rates_at(recipe: InstructRecipe, step: int) -> list[float]:
     weights = [nn.Parameter(torch.zeros(1)), nn.Parameter(torch.zeros(1))]
     optimiser = torch.optim.SGD([{"params": weights[:1]}, {"params": weights[1:]}], lr=0.0)
-    instruct._update(optimiser, weights, recipe, step)
+    instruct.update(optimiser, weights, recipe, step)
     return [group["lr"] for group in optimiser.param_groups]
 
 
@@ -83,7 +83,7 @@ def test_gradients_are_clipped_together_and_cleared() -> None:
     weights = [nn.Parameter(torch.zeros(1)), nn.Parameter(torch.zeros(1))]
     optimiser = torch.optim.SGD([{"params": weights[:1]}, {"params": weights[1:]}], lr=0.0)
     weights[0].grad, weights[1].grad = torch.tensor([30.0]), torch.tensor([-40.0])
-    instruct._update(optimiser, weights, recipe, 0)
+    instruct.update(optimiser, weights, recipe, 0)
     assert [weight.item() for weight in weights] == pytest.approx([-0.6, 0.8], abs=1e-4)
     assert weights[0].grad is None
 

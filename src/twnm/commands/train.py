@@ -1,7 +1,7 @@
-"""Commands that train a stage: train encoder, train instruct."""
+"""Commands that train a stage: train encoder, train instruct, train prefer."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
@@ -123,6 +123,58 @@ def train_instruct(
     open_sounds(sounds)
     make_folder(out)
     train(chosen.model_copy(update=more), folder, out)
+
+
+@train_app.command(name="prefer")
+def train_prefer(
+    *,
+    out: Path,
+    begin_with: Annotated[Path | None, Parameter(name="--from")] = None,
+    recipe: str = "small",
+    method: Literal["sapo", "grpo", "dpo"] | None = None,
+    sounds: Path | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
+    seed: int | None = None,
+    workers: int | None = None,
+    half: bool | None = None,
+) -> None:
+    """Train the language model's LoRA on its own replies, by rewards from the scenes' metadata.
+
+    Parameters
+    ----------
+    out
+        Folder for checkpoints, log.jsonl and the weights.
+    begin_with
+        Folder of the trained model that it begins with; the shipped one if absent.
+    recipe
+        small, gpu (on a graphics processor) or tiny.
+    method
+        sapo, grpo or dpo instead of the recipe's (sapo).
+    sounds
+        Folder of dry sounds; your own catalogue if absent.
+    steps
+        Instead of the recipe's.
+    minutes
+        The length of the run in time instead of steps.
+    seed
+        Instead of the recipe's.
+    workers
+        Processes that make lessons; the recipe's if absent.
+    half
+        Multiply in bfloat16; if not said, where the processor has instructions for it.
+    """
+    from twnm.model.twnm import SHIPPED, read_config
+    from twnm.train.prefer import PREFER_RECIPES
+    from twnm.train.prefer import train_prefer as train
+
+    chosen = _training(PREFER_RECIPES, recipe, sounds, steps=steps, minutes=minutes, seed=seed, workers=workers)
+    folder = SHIPPED if begin_with is None else begin_with
+    read_config(folder)  # shows a folder without a model before anything is written
+    open_sounds(sounds)
+    make_folder(out)
+    more = {"begin_with": str(folder), "half": _half(chosen.half, half), "method": method or chosen.method}
+    train(chosen.model_copy(update=more), out)
 
 
 def _half(recipe: bool, given: bool | None) -> bool:

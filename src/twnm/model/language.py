@@ -255,6 +255,31 @@ def greedy_batch(model: PreTrainedModel, prompts: Sequence[Float[Tensor, "_ widt
     return generated
 
 
+@torch.no_grad()
+def sample_batch(
+    model: PreTrainedModel, prefix: Prefix, count: int, *, stop: Stop, max_new_tokens: int, temperature: float = 1.0, generator: torch.Generator | None = None
+) -> list[list[int]]:
+    """Several continuations of one prefix, drawn token by token from the softmax of the logits over `temperature`; finished streams leave the batch."""
+    generated: list[list[int]] = [[] for _ in range(count)]
+    running = list(range(count))
+    cache = _fork(prefix.cache)
+    cache.batch_repeat_interleave(count)
+    logits = prefix.logits.expand(count, -1)
+    for _ in range(max_new_tokens):
+        tokens = torch.multinomial((logits.float() / temperature).softmax(-1), 1, generator=generator)
+        for stream, token in zip(running, tokens[:, 0].tolist(), strict=True):
+            generated[stream].append(token)
+        kept = [row for row, stream in enumerate(running) if not stop(generated[stream])]
+        if not kept:
+            break
+        if len(kept) < len(running):
+            rows = torch.tensor(kept, device=tokens.device)
+            cache.batch_select_indices(rows)
+            tokens, running = tokens[rows], [running[row] for row in kept]
+        logits = model(input_ids=tokens, past_key_values=cache, use_cache=True).logits[:, -1]
+    return generated
+
+
 def _after(token: int, draft: list[int]) -> list[int]:
     return draft[1:] if draft and draft[0] == token else []
 

@@ -341,6 +341,14 @@ def load_trained(projector: Projector, language: nn.Module, folder: Path) -> Non
     load_lora_weights(language, {name: value.float() for name, value in lora_tensors.items()})
 
 
+def read_config(folder: Path) -> TwnmConfig:
+    """What twnm.json of a trained model says; raises InputError when it is absent."""
+    try:
+        return TwnmConfig.from_json((folder / "twnm.json").read_text())
+    except FileNotFoundError:
+        raise _no_model(folder, "twnm.json") from None
+
+
 def _no_model(folder: Path, absent: str) -> InputError:
     return InputError(f"{folder} holds no trained model ({absent} is absent); `twnm train instruct` makes one")
 
@@ -351,10 +359,7 @@ def load(name_or_folder: str | Path = "small") -> Twnm:
     Raises InputError when a part is absent or does not fit, with how to get it.
     """
     folder = _folder(name_or_folder)
-    try:
-        config = TwnmConfig.from_json((folder / "twnm.json").read_text())
-    except FileNotFoundError:
-        raise _no_model(folder, "twnm.json") from None
+    config = read_config(folder)
     language = load_language_model(config.language, lora=config.lora)
     projector = Projector(config.encoder, class_anchors(language, config.encoder.classes))
     load_trained(projector, language.model, folder)

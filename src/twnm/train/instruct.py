@@ -11,6 +11,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import torch
+from jaxtyping import Float, Int
 from pydantic import BaseModel, ConfigDict, Field
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -31,17 +32,35 @@ _ROW_EVERY = 5
 _USUAL_TARGETS = 400  # a constant near the number of targets, so that every target weighs the same
 
 
-class InstructRecipe(BaseModel):
+class Schedule(BaseModel):
+    """How long a run is and how its learning rates rise and fall.
+
+    Attributes:
+        minutes: a length in time, in place of `steps`; 0: none.
+        warmup: steps.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int = 420
+    minutes: float = 0.0
+    warmup: int = Field(default=15, ge=1)
+    lora_rate: float = 8e-4
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """The highest learning rates of the optimiser's groups."""
+        return (self.lora_rate,)
+
+
+class InstructRecipe(Schedule):
     """Everything that defines an instruction training run.
 
     Attributes:
         begin_with: folder of a trained model whose projector and LoRA are gone on from; empty: new ones.
-        minutes: a length in time, in place of `steps`; 0: none.
         lessons: in each step.
         pool: lessons that are kept and drawn from at random when no new one is there yet (`twnm.train.pool`); 0: every lesson is new.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = "small"
     sounds: str = ""
@@ -50,20 +69,21 @@ class InstructRecipe(BaseModel):
     seed: int = 11
     language: str = "smollm2-135m-instruct"
     lora: LoraSettings = LoraSettings()
-    steps: int = 420
-    minutes: float = 0.0
     lessons: int = 3
     pool: int = 0
     questions: int = 6
     evidence_weight: float = 0.25
-    lora_rate: float = 8e-4
     projector_rate: float = 1.5e-3
-    warmup: int = Field(default=15, ge=1)
     save_every: int = 50
     workers: int = 1
     threads: int = 2
     half: bool = False
     device: str = "cpu"
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """The highest learning rates of the optimiser's groups: the LoRA's, the projector's."""
+        return self.lora_rate, self.projector_rate
 
 
 INSTRUCT_RECIPES = {
@@ -88,15 +108,20 @@ INSTRUCT_RECIPES = {
 
 def lessons_loss(model: Twnm, lessons: Sequence[Packed]) -> tuple[Tensor, Tensor]:
     """Weighted sum of the cross-entropies of packed lessons, and the sum of the weights."""
+    logits, targets, weights = wanted_logits(model, lessons)
+    losses = nn.functional.cross_entropy(logits.float(), targets, reduction="none")
+    return losses @ weights, weights.sum()
+
+
+def wanted_logits(model: Twnm, lessons: Sequence[Packed]) -> tuple[Float[Tensor, "targets vocabulary"], Int[Tensor, " targets"], Float[Tensor, " targets"]]:
+    """The language model's logits where packed lessons have targets, the targets, and their weights, in the lessons' order."""
     language = model.language.model
     embeddings, positions, visible = padded(lessons)
     states = language.get_decoder()(inputs_embeds=embeddings, attention_mask=visible, position_ids=positions, use_cache=False).last_hidden_state
     targets = nn.utils.rnn.pad_sequence([one.targets for one in lessons], batch_first=True, padding_value=IGNORED)
     weights = nn.utils.rnn.pad_sequence([one.weights for one in lessons], batch_first=True)
     wanted = targets != IGNORED
-    logits = language.get_output_embeddings()(states[wanted])
-    losses = nn.functional.cross_entropy(logits.float(), targets[wanted], reduction="none")
-    return losses @ weights[wanted], weights[wanted].sum()
+    return language.get_output_embeddings()(states[wanted]), targets[wanted], weights[wanted]
 
 
 def prepare(recipe: InstructRecipe, encoder_folder: Path) -> Twnm:
@@ -155,7 +180,7 @@ def train_instruct(recipe: InstructRecipe, encoder_folder: Path, out: Path) -> T
         if not math.isfinite(total):
             raise RuntimeError(f"the loss is not finite at step {done}; the last checkpoint in {out} is good")
         (loss / _USUAL_TARGETS).backward()
-        _update(optimiser, updates + list(model.projector.parameters()), recipe, done, over)
+        update(optimiser, updates + list(model.projector.parameters()), recipe, done, over)
         tokens += sum(len(one.targets) for one in packed)
         done += 1
         spent_s = time.monotonic() - began
@@ -186,11 +211,11 @@ def _in_groups(made: Generator[Lesson], size: int) -> Generator[list[Lesson]]:
         made.close()
 
 
-def _update(optimiser: torch.optim.Optimizer, parameters: list[nn.Parameter], recipe: InstructRecipe, step: int, over: float | None = None) -> None:
+def update(optimiser: torch.optim.Optimizer, parameters: list[nn.Parameter], recipe: Schedule, step: int, over: float | None = None) -> None:
     """One step of AdamW with warm-up and cosine decay to 3 %, gradients clipped to norm 1; `over` is the part of a run with a length in time that is over."""
     progress = over if over is not None and recipe.minutes else max(0.0, (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup))
     share = min(1.0, (step + 1) / recipe.warmup) * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * progress)))
-    for group, rate in zip(optimiser.param_groups, (recipe.lora_rate, recipe.projector_rate), strict=True):
+    for group, rate in zip(optimiser.param_groups, recipe.rates, strict=True):
         group["lr"] = rate * share
     nn.utils.clip_grad_norm_(parameters, 1.0)
     optimiser.step()

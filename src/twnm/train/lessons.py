@@ -166,24 +166,34 @@ class Packed:
 
 def pack(model: Twnm, lesson: Lesson, evidence_weight: float = 1.0) -> Packed:
     """The packed sequence of a lesson; evidence and notes (with their weight), reasoning and answers are learnt, questions are not."""
+    replies = []
+    for number, item in enumerate(lesson.items):
+        asked = model.asked_ids(item.question, () if number in lesson.bare else item.options)
+        replies.append((asked, [*model.ids(item.derivation), model.newline_id, *model.ids(item.answer_text), model.end_id]))
+    return pack_replies(model, lesson, replies, evidence_weight)
+
+
+def pack_replies(model: Twnm, lesson: Lesson, replies: Sequence[tuple[list[int], list[int]]], evidence_weight: float | None = None) -> Packed:
+    """The packed sequence of a recording and replies to questions about it, given as token ids of what is asked and of what is said.
+
+    What is said is a target, evidence and notes only if they have a weight.
+    """
     device = next(model.projector.parameters()).device
     audio = model.audio_prefix(lesson.heard_batch(device))
     told = model.told_ids(lesson.evidence, lesson.notes)
     read = list(told)
-    targets = [IGNORED] * (len(audio) - 1) + told + [IGNORED]
+    targets = [IGNORED] * (len(audio) - 1) + (told if evidence_weight is not None else [IGNORED] * len(told)) + [IGNORED]
     prefix = len(audio) + len(told)
     positions = list(range(prefix))
     block = [0] * prefix
-    for number, item in enumerate(lesson.items):
-        asked = model.asked_ids(item.question, () if number in lesson.bare else item.options)
-        said = [*model.ids(item.derivation), model.newline_id, *model.ids(item.answer_text), model.end_id]
+    for number, (asked, said) in enumerate(replies):
         read += [*asked, *said]
         targets += [IGNORED] * (len(asked) - 1) + said + [IGNORED]
         positions += range(prefix, prefix + len(asked) + len(said))
         block += [number + 1] * (len(asked) + len(said))
     blocks = torch.tensor(block, device=device)
     visible = ((blocks[:, None] == blocks[None]) | (blocks[None] == 0)) & torch.ones(len(block), len(block), dtype=torch.bool, device=device).tril()
-    weights = torch.where(blocks == 0, evidence_weight, 1.0)
+    weights = torch.where(blocks == 0, evidence_weight or 0.0, 1.0)
     embeddings = torch.cat([audio, model.embed(read)])
     return Packed(embeddings, torch.tensor(positions, device=device), visible, torch.tensor(targets, device=device), weights)
 

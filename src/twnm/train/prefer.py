@@ -1,0 +1,269 @@
+"""Stage 3: the language model's LoRA learns from its own replies, those with better rewards being made more probable.
+
+In each step it hears one new scene, is asked a few questions, and gives a group of sampled replies to each (reasoning, newline, answer), which all start
+from one prefix. A reply's reward is made of three parts, each from 0 to 1, with weights in the recipe:
+
+    right     the answer is the right option
+    form      one line of reasoning, one of answer, in which an option stands, and the end
+    evidence  its reasoning makes the same claims about what is where as the right derivation: claims in both over claims in either
+
+Names in question and answer are those of the scene's metadata; figures are what the trained ears hear, since what they did not hear cannot be learnt here.
+The projector stays as it is. The losses are those of `twnm.train.preference`; that of the instruction stage on the same lessons is mixed in, so that
+nothing is forgotten. Rows of the log say what a policy that games its rewards would show: length, entropy of the letters, names out of the question alone.
+"""
+
+import functools
+import math
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from twnm.errors import InputError
+from twnm.model.binding import names_in
+from twnm.model.language import load_lora_weights, lora_weights, read, sample_batch, stop_at
+from twnm.model.twnm import Twnm, TwnmConfig, read_config
+from twnm.questions.schema import Item
+from twnm.sounds.classes import CLASSES, spoken
+from twnm.train.checkpoint import load_checkpoint, save_checkpoint
+from twnm.train.encoder import check_device, share_over
+from twnm.train.instruct import InstructRecipe, Schedule, lessons_loss, prepare, save_model, update, wanted_logits
+from twnm.train.lessons import Lesson, lesson_factory, pack, pack_replies
+from twnm.train.log import write_row
+from twnm.train.preference import Method, divergence, dpo_loss, group_advantages, policy_loss
+from twnm.train.stream import StreamSpec, ordered_stream
+
+_CLAIM = re.compile(rf"\b({'|'.join(sorted((spoken(label) for label in CLASSES), key=len, reverse=True))})\b(?: (-?\d+(?:\.\d+)?(?:°| m| s)))?")
+_USUAL_TARGETS = 400
+
+
+class PreferRecipe(Schedule):
+    """Everything that defines a run of preference optimisation.
+
+    Attributes:
+        begin_with: folder of the trained model that it begins with.
+        questions, samples: in each step; replies to each question.
+        passes: updates on the same replies.
+        temperature: of sampling; `max_tokens` of a reply.
+        clip, kl_weight, dpo_weight: of the losses.
+        right_weight, form_weight, evidence_weight: of the parts of the reward.
+        replay_weight: of the loss of the instruction stage.
+    """
+
+    name: str = "small"
+    sounds: str = ""
+    begin_with: str = ""
+    scenes: str = "indoor 6, moving 2"
+    seed: int = 12
+    method: Method = "sapo"
+    steps: int = 200
+    warmup: int = Field(default=10, ge=1)
+    lora_rate: float = 5e-5
+    questions: int = 2
+    samples: int = Field(default=8, ge=2)
+    passes: int = Field(default=2, ge=1)
+    temperature: float = Field(default=1.0, gt=0)
+    max_tokens: int = 90
+    clip: float = 0.2
+    kl_weight: float = 0.02
+    dpo_weight: float = 0.1
+    right_weight: float = 1.0
+    form_weight: float = 0.1
+    evidence_weight: float = 0.3
+    replay_weight: float = 0.2
+    save_every: int = 25
+    workers: int = 1
+    threads: int = 2
+    half: bool = False
+    device: str = "cpu"
+
+
+PREFER_RECIPES = {
+    "small": PreferRecipe(),
+    "gpu": PreferRecipe(name="gpu", steps=2000, questions=6, samples=16, workers=15, half=True, device="cuda", save_every=200),
+    "tiny": PreferRecipe(name="tiny", scenes="anechoic", steps=2, questions=1, samples=3, max_tokens=12, save_every=1, threads=1),
+}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A sampled reply: its tokens, and the parts of its reward."""
+
+    ids: tuple[int, ...]
+    letter: int | None
+    right: float
+    form: float
+    evidence: float
+    copied: float
+
+    def reward(self, recipe: PreferRecipe) -> float:
+        """The weighted sum of its parts."""
+        return recipe.right_weight * self.right + recipe.form_weight * self.form + recipe.evidence_weight * self.evidence
+
+
+def claims(reasoning: str) -> set[tuple[str, str]]:
+    """What a reasoning says of sounds: their names with the figure that follows each, empty if none does."""
+    return {(match[1], match[2] or "") for match in _CLAIM.finditer(reasoning)}
+
+
+def judge(model: Twnm, ids: Sequence[int], item: Item, evidence: str) -> Reply:
+    """The parts of the reward of a reply to a question with options; `copied` is the share of its names that only the question has."""
+    ended = bool(ids) and ids[-1] == model.end_id
+    reasoning, _, answer = model.text(list(ids[: -1 if ended else None])).partition("\n")
+    letter = item.options.index(answer) if answer in item.options else None
+    made, wanted = claims(reasoning), claims(item.derivation)
+    same = len(made & wanted) / len(made | wanted) if made | wanted else 1.0
+    names = names_in(reasoning, CLASSES)
+    told, asked = names_in(evidence, CLASSES), names_in(item.question, CLASSES)
+    copied = sum(name in asked and name not in told for name in names) / max(1, len(names))
+    return Reply(tuple(ids), letter, float(answer == item.answer_text), float(ended and letter is not None), same, copied)
+
+
+def sample_replies(model: Twnm, lesson: Lesson, items: Sequence[Item], recipe: PreferRecipe, generator: torch.Generator) -> list[list[Reply]]:
+    """A group of judged replies to each question about a lesson."""
+    language = model.language.model
+    device = next(model.projector.parameters()).device
+    heard = read(language, model.audio_prefix(lesson.heard_batch(device)))
+    told = read(language, model.embed(model.told_ids(lesson.evidence, lesson.notes)), heard)
+    stop = stop_at(model.language.tokenizer, ids=[model.end_id])
+    groups = []
+    for item in items:
+        asked = read(language, model.embed(model.asked_ids(item.question, item.options)), told)
+        drawn = sample_batch(language, asked, recipe.samples, stop=stop, max_new_tokens=recipe.max_tokens, temperature=recipe.temperature, generator=generator)
+        groups.append([judge(model, ids, item, lesson.evidence) for ids in drawn])
+    return groups
+
+
+def reply_logps(
+    model: Twnm, lesson: Lesson, items: Sequence[Item], groups: Sequence[Sequence[Reply]]
+) -> tuple[Float[Tensor, "replies tokens"], Bool[Tensor, "replies tokens"]]:
+    """Log-probabilities of the tokens of all replies in one packed pass, padded with zeros, and which are tokens."""
+    asked = [model.asked_ids(item.question, item.options) for item in items]
+    replies = [(ids, list(reply.ids)) for ids, group in zip(asked, groups, strict=True) for reply in group]
+    logits, targets, _ = wanted_logits(model, [pack_replies(model, lesson, replies)])
+    flat = logits.float().log_softmax(-1).gather(1, targets[:, None])[:, 0]
+    parts = flat.split([len(said) for _, said in replies])
+    logps = nn.utils.rnn.pad_sequence(list(parts), batch_first=True)
+    mask = nn.utils.rnn.pad_sequence([torch.ones(len(part), dtype=torch.bool, device=flat.device) for part in parts], batch_first=True)
+    return logps, mask
+
+
+@contextmanager
+def as_at_the_beginning(model: Twnm, begun: dict[str, Tensor]) -> Iterator[None]:
+    """The LoRA as it was at the beginning of the stage, then as it is again."""
+    now = {name: weight.detach().clone() for name, weight in lora_weights(model.language.model).items()}
+    load_lora_weights(model.language.model, begun)
+    try:
+        yield
+    finally:
+        load_lora_weights(model.language.model, now)
+
+
+def train_prefer(recipe: PreferRecipe, out: Path) -> Twnm:
+    """Train to the recipe's last step or minute, resuming from OUT's checkpoint; writes OUT/log.jsonl and the weights.
+
+    Raises InputError when OUT holds another recipe's run, the device is absent or there is no model to begin with; RuntimeError when the loss is not finite
+    (the last checkpoint is kept).
+    """
+    check_device(recipe.name, recipe.device)
+    folder = Path(recipe.begin_with)
+    config: TwnmConfig = read_config(folder)
+    out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(recipe.threads)
+    source = InstructRecipe(language=config.language, lora=config.lora, begin_with=recipe.begin_with, seed=recipe.seed)
+    model = prepare(source, folder)
+    model.projector.requires_grad_(False)
+    trained = nn.ModuleDict({"projector": model.projector, "language": model.language.model}).to(recipe.device)
+    updates = lora_weights(model.language.model)
+    begun = {name: weight.detach().clone() for name, weight in updates.items()}
+    optimiser = torch.optim.AdamW(list(updates.values()), lr=0.0, weight_decay=0.0, betas=(0.9, 0.98))
+    state = load_checkpoint(out, trained, optimiser)
+    if state is not None and state["recipe"] != recipe.model_dump(mode="json"):
+        raise InputError(f"{out} holds a run of another recipe; train in another folder or remove it")
+    done, spent_s = (state["step"], float(state["seconds"])) if state is not None else (0, 0.0)
+    spec = StreamSpec(recipe.sounds, recipe.scenes, "train", recipe.seed, 1, config.encoder.classes)
+    stream = ordered_stream(functools.partial(lesson_factory, spec, folder, 3 * recipe.questions), done, recipe.workers)
+    began = time.monotonic() - spent_s
+    over = share_over(recipe.steps, recipe.minutes, done, spent_s)
+    while over < 1:
+        lesson = next(stream)
+        items = tuple(item for item in lesson.items if item.form == "choice")[: recipe.questions]
+        row = _learn(model, replace(lesson, items=items, bare=frozenset()), begun, optimiser, recipe, done, over) if items else {}
+        if not math.isfinite(row.get("loss", 0.0)):
+            raise RuntimeError(f"the loss is not finite at step {done}; the last checkpoint in {out} is good")
+        done += 1
+        spent_s = time.monotonic() - began
+        over = share_over(recipe.steps, recipe.minutes, done, spent_s)
+        if row:
+            write_row(out, {"step": done, **row, "seconds": spent_s})
+        if done % recipe.save_every == 0 or over >= 1:
+            save_checkpoint(out, done, trained, optimiser, {"recipe": recipe.model_dump(mode="json"), "seconds": spent_s})
+            save_model(model, source, out)
+    stream.close()
+    return model
+
+
+def _learn(
+    model: Twnm, lesson: Lesson, begun: dict[str, Tensor], optimiser: torch.optim.Optimizer, recipe: PreferRecipe, step: int, over: float
+) -> dict[str, float]:
+    """Sample, judge and update on one lesson; a row of the log."""
+    generator = torch.Generator(recipe.device).manual_seed((recipe.seed << 32) + step)
+    autocast = functools.partial(torch.autocast, recipe.device.partition(":")[0], torch.bfloat16, enabled=recipe.half)
+    parameters = list(lora_weights(model.language.model).values())
+    with torch.no_grad(), autocast():
+        groups = sample_replies(model, lesson, lesson.items, recipe, generator)
+        sampled, mask = reply_logps(model, lesson, lesson.items, groups)
+        with as_at_the_beginning(model, begun):
+            reference, _ = reply_logps(model, lesson, lesson.items, groups)
+    rewards = torch.tensor([[reply.reward(recipe) for reply in group] for group in groups], device=sampled.device)
+    for number in range(recipe.passes):
+        with autocast():
+            logps, _ = reply_logps(model, lesson, lesson.items, groups)
+            loss = _preference(recipe, logps, sampled, reference, mask, rewards)
+            if number == 0 and recipe.replay_weight:
+                loss = loss + recipe.replay_weight * lessons_loss(model, [pack(model, lesson)])[0] / _USUAL_TARGETS
+        if not torch.isfinite(loss):
+            return {"loss": float(loss.item())}
+        loss.backward()
+        update(optimiser, parameters, recipe, step, over)
+    return _row(lesson, groups, rewards, float(loss.item()), float(divergence(sampled, reference)[mask].mean()), mask)
+
+
+def _preference(recipe: PreferRecipe, logps: Tensor, sampled: Tensor, reference: Tensor, mask: Tensor, rewards: Tensor) -> Tensor:
+    """The loss of the recipe's method on groups of replies."""
+    if recipe.method != "dpo":
+        better = group_advantages(rewards).flatten()
+        return policy_loss(recipe.method, logps, sampled, better, mask, clip=recipe.clip, reference=reference, kl_weight=recipe.kl_weight)
+    offsets = torch.arange(len(rewards), device=rewards.device) * rewards.shape[1]
+    best, worst = rewards.argmax(1) + offsets, rewards.argmin(1) + offsets
+    differ = rewards.flatten()[best] > rewards.flatten()[worst]
+    if not differ.any():
+        return 0.0 * logps.sum()
+    whole, before = (logps * mask).sum(1), (reference * mask).sum(1)
+    best, worst = best[differ], worst[differ]
+    return dpo_loss(whole[best], whole[worst], before[best], before[worst], recipe.dpo_weight)
+
+
+def _row(lesson: Lesson, groups: Sequence[Sequence[Reply]], rewards: Tensor, loss: float, divergence_mean: float, mask: Tensor) -> dict[str, float]:
+    replies = [reply for group in groups for reply in group]
+    letters = Counter(reply.letter for reply in replies if reply.letter is not None)
+    shares = [count / sum(letters.values()) for count in letters.values()]
+    means = {name: sum(getattr(reply, name) for reply in replies) / len(replies) for name in ("right", "form", "evidence", "copied")}
+    return {
+        "loss": loss,
+        "reward": float(rewards.mean()),
+        **means,
+        "spread": float((rewards.std(1) > 0).float().mean()),
+        "tokens": float(mask.sum(1).float().mean()),
+        "letter_entropy_bits": -sum(share * math.log2(share) for share in shares),
+        "divergence": divergence_mean,
+        "questions": float(len(lesson.items)),
+    }
