@@ -173,6 +173,8 @@ def test_an_argument_of_ask_that_cannot_be_used_exits_2_before_the_model_is_load
         ("train encoder --recipe tiny --without nothing --out {new}", "the loss has no term nothing"),
         ("train instruct --recipe huge --out {new}", "huge"),
         ("train instruct --recipe tiny --encoder {new} --out {new}", "encoder"),
+        ("train prefer --recipe huge --out {new}", "huge"),
+        ("train prefer --recipe tiny --from {new} --out {new}/out", "holds no trained model"),
         ("evaluate --scenes 0", "--scenes 0"),
         ("evaluate --recipe outdoors", "outdoors"),
         ("evaluate --model {new}", "new"),

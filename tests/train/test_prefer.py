@@ -114,10 +114,27 @@ def state_of(model: Twnm) -> dict[str, Tensor]:
     return {name: weight.detach().clone() for name, weight in lora_weights(model.language.model).items()}
 
 
+def odd_share(model: Twnm, ids: list[int], item: Item, evidence: str) -> Reply:
+    """A judge by whom random replies differ: the share of odd tokens is what is right."""
+    return Reply(tuple(ids), None, sum(one % 2 for one in ids) / max(1, len(ids)), 0.0, 0.0, 0.0)
+
+
+def test_where_all_replies_are_as_good_only_the_lesson_is_learnt(begun: Path, tmp_path: Path) -> None:
+    train_prefer(recipe(begun, steps=2, replay_weight=0.0), tmp_path / "nothing")  # bytes at random: no reply has a right answer
+    still, before = load(tmp_path / "nothing").language.model.state_dict(), load(begun).language.model.state_dict()
+    assert all(torch.equal(still[name], before[name]) for name in before)
+    train_prefer(recipe(begun, steps=2), tmp_path / "lesson")
+    learnt = load(tmp_path / "lesson").language.model.state_dict()
+    assert not all(torch.equal(learnt[name], before[name]) for name in before)
+    rows = [json.loads(line) for line in (tmp_path / "lesson" / "log.jsonl").read_text().splitlines()]
+    assert [row["spread"] for row in rows] == [0.0, 0.0]
+
+
 @pytest.mark.parametrize("method", ["sapo", "grpo", "dpo"])
 def test_a_run_that_is_killed_and_resumed_ends_at_the_same_bits(
     begun: Path, lessons: list[Lesson], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
+    monkeypatch.setattr(prefer, "judge", odd_share)
     wanted = recipe(begun, method=method)
     whole = state_of(train_prefer(wanted, tmp_path / "whole"))
 
@@ -141,11 +158,7 @@ def test_a_run_that_is_killed_and_resumed_ends_at_the_same_bits(
 
 
 def test_a_reward_grows(begun: Path, lessons: list[Lesson], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def short(model: Twnm, ids: list[int], item: Item, evidence: str) -> Reply:
-        share = sum(one % 2 for one in ids) / max(1, len(ids))
-        return Reply(tuple(ids), None, share, 0.0, 0.0, 0.0)
-
-    monkeypatch.setattr(prefer, "judge", short)
+    monkeypatch.setattr(prefer, "judge", odd_share)
     monkeypatch.setattr(prefer, "ordered_stream", lambda factory, first, workers: (lessons[number % 8] for number in itertools.count(first)))
     train_prefer(recipe(begun, steps=40, samples=12, lora_rate=0.03, kl_weight=0.0, replay_weight=0.0, save_every=100), tmp_path / "out")
     rows = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]

@@ -8,8 +8,9 @@ from one prefix. A reply's reward is made of three parts, each from 0 to 1, with
     evidence  its reasoning makes the same claims about what is where as the right derivation: claims in both over claims in either
 
 Names in question and answer are those of the scene's metadata; figures are what the trained ears hear, since what they did not hear cannot be learnt here.
-The projector stays as it is. The losses are those of `twnm.train.preference`; that of the instruction stage on the same lessons is mixed in, so that
-nothing is forgotten. Rows of the log say what a policy that games its rewards would show: length, entropy of the letters, names out of the question alone.
+Groups whose replies all have the same reward teach nothing and are left out. The projector stays as it is. The losses are those of
+`twnm.train.preference`; that of the instruction stage on the same lessons is mixed in, so that nothing is forgotten. Rows of the log say what a policy
+that games its rewards would show: length, entropy of the letters, names out of the question alone.
 """
 
 import functools
@@ -218,41 +219,48 @@ def _learn(
     generator = torch.Generator(recipe.device).manual_seed((recipe.seed << 32) + step)
     autocast = functools.partial(torch.autocast, recipe.device.partition(":")[0], torch.bfloat16, enabled=recipe.half)
     parameters = list(lora_weights(model.language.model).values())
-    with torch.no_grad(), autocast():
+    with autocast():
         groups = sample_replies(model, lesson, lesson.items, recipe, generator)
-        sampled, mask = reply_logps(model, lesson, lesson.items, groups)
-        with as_at_the_beginning(model, begun):
-            reference, _ = reply_logps(model, lesson, lesson.items, groups)
-    rewards = torch.tensor([[reply.reward(recipe) for reply in group] for group in groups], device=sampled.device)
+    rewards = torch.tensor([[reply.reward(recipe) for reply in group] for group in groups], device=recipe.device)
+    differ = [row for row, group in enumerate(rewards) if group.max() > group.min()]
+    items, differing = [lesson.items[row] for row in differ], [groups[row] for row in differ]
+    moved, total = 0.0, 0.0
     for number in range(recipe.passes):
+        loss = torch.zeros((), device=recipe.device)
         with autocast():
-            logps, _ = reply_logps(model, lesson, lesson.items, groups)
-            loss = _preference(recipe, logps, sampled, reference, mask, rewards)
+            if differ:
+                if number == 0:  # before the graph is made, since it swaps the LoRA in place
+                    with torch.no_grad(), as_at_the_beginning(model, begun):
+                        reference, _ = reply_logps(model, lesson, items, differing)
+                logps, mask = reply_logps(model, lesson, items, differing)
+                if number == 0:
+                    sampled = logps.detach()
+                    moved = float(divergence(sampled, reference)[mask].mean())
+                loss = loss + _preference(recipe, logps, sampled, reference, mask, rewards[differ])
             if number == 0 and recipe.replay_weight:
                 loss = loss + recipe.replay_weight * lessons_loss(model, [pack(model, lesson)])[0] / _USUAL_TARGETS
+        if not loss.requires_grad:
+            break
         if not torch.isfinite(loss):
             return {"loss": float(loss.item())}
         loss.backward()
         update(optimiser, parameters, recipe, step, over)
-    return _row(lesson, groups, rewards, float(loss.item()), float(divergence(sampled, reference)[mask].mean()), mask)
+        total += float(loss.item()) / recipe.passes
+    return _row(groups, rewards, total, moved)
 
 
 def _preference(recipe: PreferRecipe, logps: Tensor, sampled: Tensor, reference: Tensor, mask: Tensor, rewards: Tensor) -> Tensor:
-    """The loss of the recipe's method on groups of replies."""
+    """The loss of the recipe's method on groups of replies that differ in their rewards."""
     if recipe.method != "dpo":
         better = group_advantages(rewards).flatten()
         return policy_loss(recipe.method, logps, sampled, better, mask, clip=recipe.clip, reference=reference, kl_weight=recipe.kl_weight)
     offsets = torch.arange(len(rewards), device=rewards.device) * rewards.shape[1]
     best, worst = rewards.argmax(1) + offsets, rewards.argmin(1) + offsets
-    differ = rewards.flatten()[best] > rewards.flatten()[worst]
-    if not differ.any():
-        return 0.0 * logps.sum()
     whole, before = (logps * mask).sum(1), (reference * mask).sum(1)
-    best, worst = best[differ], worst[differ]
     return dpo_loss(whole[best], whole[worst], before[best], before[worst], recipe.dpo_weight)
 
 
-def _row(lesson: Lesson, groups: Sequence[Sequence[Reply]], rewards: Tensor, loss: float, divergence_mean: float, mask: Tensor) -> dict[str, float]:
+def _row(groups: Sequence[Sequence[Reply]], rewards: Tensor, loss: float, moved: float) -> dict[str, float]:
     replies = [reply for group in groups for reply in group]
     letters = Counter(reply.letter for reply in replies if reply.letter is not None)
     shares = [count / sum(letters.values()) for count in letters.values()]
@@ -262,8 +270,8 @@ def _row(lesson: Lesson, groups: Sequence[Sequence[Reply]], rewards: Tensor, los
         "reward": float(rewards.mean()),
         **means,
         "spread": float((rewards.std(1) > 0).float().mean()),
-        "tokens": float(mask.sum(1).float().mean()),
+        "tokens": sum(len(reply.ids) for reply in replies) / len(replies),
         "letter_entropy_bits": -sum(share * math.log2(share) for share in shares),
-        "divergence": divergence_mean,
-        "questions": float(len(lesson.items)),
+        "divergence": moved,
+        "questions": float(len(groups)),
     }
