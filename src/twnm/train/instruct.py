@@ -29,7 +29,7 @@ from twnm.train.pool import pooled
 from twnm.train.stream import StreamSpec, ordered_stream
 
 _ROW_EVERY = 5
-_USUAL_TARGETS = 400  # a constant near the number of targets, so that every target weighs the same
+USUAL_TARGETS = 400  # a constant near the number of targets, so that every target weighs the same
 
 
 class Schedule(BaseModel):
@@ -179,7 +179,7 @@ def train_instruct(recipe: InstructRecipe, encoder_folder: Path, out: Path) -> T
         total, weight = loss.item(), count.item()
         if not math.isfinite(total):
             raise RuntimeError(f"the loss is not finite at step {done}; the last checkpoint in {out} is good")
-        (loss / _USUAL_TARGETS).backward()
+        (loss / USUAL_TARGETS).backward()
         update(optimiser, updates + list(model.projector.parameters()), recipe, done, over)
         tokens += sum(len(one.targets) for one in packed)
         done += 1

@@ -36,14 +36,13 @@ from twnm.questions.schema import Item
 from twnm.sounds.classes import CLASSES, spoken
 from twnm.train.checkpoint import load_checkpoint, save_checkpoint
 from twnm.train.encoder import check_device, share_over
-from twnm.train.instruct import InstructRecipe, Schedule, lessons_loss, prepare, save_model, update, wanted_logits
+from twnm.train.instruct import USUAL_TARGETS, InstructRecipe, Schedule, lessons_loss, prepare, save_model, update, wanted_logits
 from twnm.train.lessons import Lesson, lesson_factory, pack, pack_replies
 from twnm.train.log import write_row
 from twnm.train.preference import Method, divergence, dpo_loss, group_advantages, policy_loss
 from twnm.train.stream import StreamSpec, ordered_stream
 
 _CLAIM = re.compile(rf"\b({'|'.join(sorted((spoken(label) for label in CLASSES), key=len, reverse=True))})\b(?: (-?\d+(?:\.\d+)?(?:°| m| s)))?")
-_USUAL_TARGETS = 400
 
 
 class PreferRecipe(Schedule):
@@ -238,7 +237,7 @@ def _learn(
                     moved = float(divergence(sampled, reference)[mask].mean())
                 loss = loss + _preference(recipe, logps, sampled, reference, mask, rewards[differ])
             if number == 0 and recipe.replay_weight:
-                loss = loss + recipe.replay_weight * lessons_loss(model, [pack(model, lesson)])[0] / _USUAL_TARGETS
+                loss = loss + recipe.replay_weight * lessons_loss(model, [pack(model, lesson)])[0] / USUAL_TARGETS
         if not loss.requires_grad:
             break
         if not torch.isfinite(loss):
@@ -269,7 +268,7 @@ def _row(groups: Sequence[Sequence[Reply]], rewards: Tensor, loss: float, moved:
         "loss": loss,
         "reward": float(rewards.mean()),
         **means,
-        "spread": float((rewards.std(1) > 0).float().mean()),
+        "spread": float((rewards.amax(1) > rewards.amin(1)).float().mean()),
         "tokens": sum(len(reply.ids) for reply in replies) / len(replies),
         "letter_entropy_bits": -sum(share * math.log2(share) for share in shares),
         "divergence": moved,
