@@ -101,6 +101,8 @@ def add_lora(model: PreTrainedModel, settings: LoraSettings) -> None:
     if not targets:
         raise InputError(f"LoRA from layer {settings.first_layer} of {len(layers)} touches nothing; choose an earlier first_layer")
     inject_adapter_in_model(LoraConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=targets), model)
+    for weight in lora_weights(model).values():
+        weight.data = weight.data.float()  # they come in the model's precision, in which small steps would be lost
 
 
 def lora_weights(model: nn.Module) -> dict[str, nn.Parameter]:

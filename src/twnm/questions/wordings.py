@@ -11,8 +11,11 @@ import numpy as np
 
 from twnm.errors import InputError
 from twnm.questions.options import pick
+from twnm.questions.paraphrases import paraphrase
 
-SPLITS = ("train", "val", "test")
+HELD_OUT_SPLITS = ("val", "test")
+SPLITS = ("train", "lessons", *HELD_OUT_SPLITS)
+PARAPHRASED_SHARE = 0.75
 
 
 @dataclass(frozen=True)
@@ -24,12 +27,17 @@ class Wordings:
 
 
 def wording(task: str, split: str, rng: np.random.Generator) -> str:
-    """A sentence for a task, with its fields in braces; held-out sentences unless `split` is "train". Raises InputError for an unknown task or split."""
+    """A sentence for a task, with its fields in braces.
+
+    Those of training for "train", mostly paraphrases (`twnm.questions.paraphrases`) for "lessons", held-out ones for "val" and "test". Raises InputError for an unknown task or split.
+    """
     if task not in WORDINGS:
         raise InputError(f"unknown task {task!r}; allowed: {', '.join(sorted(WORDINGS))}")
     if split not in SPLITS:
         raise InputError(f"unknown split {split!r}; allowed: {', '.join(SPLITS)}")
-    return pick(rng, WORDINGS[task].train if split == "train" else WORDINGS[task].held_out)
+    if split == "lessons" and rng.random() < PARAPHRASED_SHARE:
+        return paraphrase(task, rng)
+    return pick(rng, WORDINGS[task].held_out if split in HELD_OUT_SPLITS else WORDINGS[task].train)
 
 
 def _of(train: str, held_out: str) -> Wordings:

@@ -4,8 +4,8 @@ The evidence is what the slots say, errors included, as in use. Questions are ma
 evidence that stands before it, but they name the sounds as they truly are: a dog that was heard as a pig is asked for as a dog. What was not heard
 is not asked.
 
-Most questions are shown with their options, as a benchmark asks them; some without, and some are open ones, as people ask. Some lose words, because the
-wordings of training are few and those in use are others. In most lessons the evidence calls the sounds as they truly are too, as in use the names in a
+Most questions are shown with their options, as a benchmark asks them; some without, and some are open ones, as people ask. They are asked in many ways
+(`twnm.questions.paraphrases`), and some lose words, because those in use are others again. In most lessons the evidence calls the sounds as they truly are too, as in use the names in a
 question are bound to the objects first (`twnm.model.binding`).
 
 A lesson becomes one sequence: the recording, its evidence and notes first, then every question behind that shared prefix. A block mask lets a question see the
@@ -84,9 +84,10 @@ class LessonMaker:
             room = read_room(output, 0)
         rng = np.random.default_rng([spec.seed, index, 3])
         truly = true_labels(objects, scene)
+        words = "lessons" if spec.split == "train" else spec.split
         asked = heard_scene(objects, room, duration_s=scene.duration_s, scene_id=scene.scene_id, situation=scene.situation, labels=truly)
-        items = ask_all(asked, rng, split=spec.split) if objects else []
-        items += [item for item in ask_all(asked, rng, split=spec.split, form="open") if rng.random() < _OPEN_SHARE] if objects else []
+        items = ask_all(asked, rng, split=words) if objects else []
+        items += [item for item in ask_all(asked, rng, split=words, form="open") if rng.random() < _OPEN_SHARE] if objects else []
         chosen = self._choose(items, rng)
         chosen = tuple(item.model_copy(update={"question": thinned(item.question, rng)}) for item in chosen)
         evidence, notes = tell(called(objects, truly) if rng.random() < _BOUND_SHARE else objects, room, scene.duration_s)

@@ -178,7 +178,7 @@ def train_prefer(recipe: PreferRecipe, out: Path) -> Twnm:
     config: TwnmConfig = read_config(folder)
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(recipe.threads)
-    source = InstructRecipe(language=config.language, lora=config.lora, begin_with=recipe.begin_with, seed=recipe.seed)
+    source = InstructRecipe(language=config.language, lora=config.lora, begin_with=recipe.begin_with, seed=recipe.seed, half=recipe.half, device=recipe.device)
     model = prepare(source, folder)
     model.projector.requires_grad_(False)
     trained = nn.ModuleDict({"projector": model.projector, "language": model.language.model}).to(recipe.device)
