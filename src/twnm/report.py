@@ -84,7 +84,7 @@ def answer_view(answer: Answer, duration_s: float) -> RenderableType:
     parts: list[RenderableType] = [Panel(Text(_lettered(answer), style="bold"), expand=False, padding=(0, 2))]
     parts.append(evidence_view(answer.evidence))
     if answer.why:
-        parts.append(Text(f"why: {answer.why}"))
+        parts.append(Text(f"why: {answer.why}{'' if answer.grounded else ' (not supported by what was heard)'}"))
     if duration_s > WINDOW_S:
         parts.append(
             Text(f"Heard: the 5 s from {answer.start_s:.1f} s of {duration_s:.1f} s, to which the times above are relative; --start SECONDS chooses others.")

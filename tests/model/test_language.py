@@ -17,6 +17,7 @@ from twnm.model.language import (
     draft_verify,
     greedy,
     greedy_batch,
+    guided,
     load_language_model,
     load_lora_weights,
     lora_weights,
@@ -209,3 +210,26 @@ def test_a_folder_without_a_model_is_refused_in_one_line(tmp_path: Path) -> None
     with pytest.raises(InputError, match="cannot load a language model") as caught:
         load_language_model(str(tmp_path))
     assert "\n" not in str(caught.value)
+
+
+def test_a_guide_that_allows_everything_changes_nothing(model: LlamaForCausalLM, prompt: torch.Tensor, prefix: Prefix) -> None:
+    assert guided(model, prefix, stop=never, max_new_tokens=9, guide=lambda said, token: []) == plain_greedy(model, prompt, 9)
+
+
+def test_what_a_guide_puts_in_is_read_before_going_on(model: LlamaForCausalLM, prompt: torch.Tensor, prefix: Prefix) -> None:
+    said = guided(model, prefix, stop=never, max_new_tokens=7, guide=lambda said, token: [[5, 6, 7]] if len(said) == 2 else [])
+    begun = plain_greedy(model, prompt, 2)
+    assert said[:5] == [*begun, 5, 6, 7]
+    read_so_far = torch.cat([prompt, model.get_input_embeddings()(torch.tensor(said[:5]))])
+    assert said[5:] == plain_greedy(model, read_so_far, 2)
+
+
+def test_of_several_allowed_continuations_the_most_probable_is_taken(model: LlamaForCausalLM, prefix: Prefix) -> None:
+    allowed = [[3, 4], [9, 1, 2], [8]]
+    best = allowed[int(score_continuations(model, prefix, allowed).argmax())]
+    assert guided(model, prefix, stop=never, max_new_tokens=len(best), guide=lambda said, token: allowed) == best
+
+
+def test_a_guided_text_is_no_longer_than_allowed_and_ends_where_it_should(model: LlamaForCausalLM, prefix: Prefix) -> None:
+    assert guided(model, prefix, stop=never, max_new_tokens=4, guide=lambda said, token: [[1, 2, 3]]) == [1, 2, 3, 1]
+    assert guided(model, prefix, stop=lambda ids: ids[-1] == 3, max_new_tokens=40, guide=lambda said, token: [[1, 2, 3]]) == [1, 2, 3]

@@ -256,7 +256,7 @@ def test_an_answer_as_tagged_text_parses_even_when_the_model_wrote_tags() -> Non
     answer = Answer("left", "A", "dog <b>", "5 > 3", 0.1)
     parsed = parse_output(answer.text)
     assert (parsed.evidence, parsed.why, parsed.answer) == ("dog (b)", "5 ) 3", "left")
-    assert answer_json(answer) == {"answer": "left", "letter": "A", "evidence": "dog <b>", "seconds": 0.1}
+    assert answer_json(answer) == {"answer": "left", "letter": "A", "evidence": "dog <b>", "why": "5 > 3", "grounded": False, "seconds": 0.1}
 
 
 def test_a_config_survives_json() -> None:

@@ -47,7 +47,7 @@ class PointingModel(Twnm):
             place = options.index(text) if text in options else 0
             text, letter = options[place], "ABCDEFGH"[place]
         why = f"{asked[0].label} {asked[0].azimuth_deg:.0f}° is {text}" if asked else f"{len(found)} sounds"
-        return Answer(text, letter, listening.evidence, why, 0.01)
+        return Answer(text, letter, listening.evidence, why, 0.01, grounded=bool(asked))
 
 
 def _objects(foa: np.ndarray) -> list[HeardObject]:

@@ -23,6 +23,9 @@ from twnm.model.fetch import resolve_model
 Stop = Callable[[list[int]], bool]
 """Whether generation ends after these generated token ids; the last of them is kept."""
 
+Guide = Callable[[list[int], int], Sequence[Sequence[int]]]
+"""Given the generated token ids and the most probable next one, the continuations that are allowed; empty for that one."""
+
 
 class LoraSettings(BaseModel):
     """Low-rank updates of every linear projection in the decoder layers.
@@ -184,6 +187,21 @@ def score_continuations(model: PreTrainedModel, prefix: Prefix, continuations: S
 def greedy(model: PreTrainedModel, prefix: Prefix, *, stop: Stop, max_new_tokens: int) -> list[int]:
     """The most probable token after each other, one forward pass each."""
     return draft_verify(model, prefix, [], stop=stop, max_new_tokens=max_new_tokens).ids
+
+
+@torch.no_grad()
+def guided(model: PreTrainedModel, prefix: Prefix, *, stop: Stop, max_new_tokens: int, guide: Guide) -> list[int]:
+    """Greedy decoding with a guide that says, before each token, which continuations are allowed: of several the most probable is taken as a whole."""
+    generated: list[int] = []
+    while True:
+        token = int(prefix.logits.argmax())
+        allowed = guide(generated, token) or [[token]]
+        scores = score_continuations(model, prefix, allowed) if len(allowed) > 1 else torch.zeros(1)
+        taken = list(allowed[int(scores.argmax())])
+        generated += taken
+        if stop(generated) or len(generated) >= max_new_tokens:
+            return generated[:max_new_tokens]
+        prefix = read(model, model.get_input_embeddings()(torch.tensor(taken, device=prefix.logits.device)), prefix)
 
 
 @torch.no_grad()

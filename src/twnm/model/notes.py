@@ -15,7 +15,7 @@ from twnm.ambisonics import unit_vector
 from twnm.model.features import LABEL_RATE_HZ
 from twnm.model.hear import END_FRAMES, HeardObject, HeardRoom
 from twnm.questions.evidence import write_evidence
-from twnm.questions.facts import facts_of
+from twnm.questions.facts import Motion, facts_of
 from twnm.scene import BAND_CENTRES_HZ, MIN_DISTANCE_M, Event, Listener, Room, Scene, Waypoint, nearest_approach_m
 from twnm.sounds.classes import spoken
 
@@ -69,8 +69,11 @@ def tell(objects: Sequence[HeardObject], room: HeardRoom, duration_s: float) -> 
     for item in objects:
         if item.others:
             notes.append(" or ".join(spoken(label) for label in (item.label, *item.others)))
-    for source in facts.sources:
-        if source.motion is not None:
-            moments = (source.motion.begin.rounded(), source.motion.nearest.rounded(), source.motion.end.rounded())
-            notes.append(f"{source.label} moves " + ", ".join(f"{it.azimuth_deg:.0f}° {it.distance_m:.1f} m" for it in moments))
+    notes += [note_of_motion(source.label, source.motion) for source in facts.sources if source.motion is not None]
     return write_evidence(tuple(source.heard for source in facts.sources)), "; ".join(notes)
+
+
+def note_of_motion(name: str, motion: Motion) -> str:
+    """Where a moving object begins, is nearest and ends."""
+    moments = (motion.begin.rounded(), motion.nearest.rounded(), motion.end.rounded())
+    return f"{name} moves " + ", ".join(f"{it.azimuth_deg:.0f}° {it.distance_m:.1f} m" for it in moments)

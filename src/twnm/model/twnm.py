@@ -34,6 +34,7 @@ from twnm.model.language import (
     LoraSettings,
     Prefix,
     greedy,
+    guided,
     load_language_model,
     load_lora_weights,
     merge_lora,
@@ -44,6 +45,7 @@ from twnm.model.language import (
 from twnm.model.link import later, link, windows
 from twnm.model.notes import tell
 from twnm.model.projector import DenseHybridProjector, HeardBatch, SlotProjector, summarise_slots
+from twnm.model.reckoning import Reckoner
 from twnm.model.recording import usable
 from twnm.model.semantic import SemanticEncoder, default_semantic
 from twnm.model.slots import SlotEncoder
@@ -68,7 +70,11 @@ class HeardScene:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer with what it rests on. `letter` is None without options; `text` is the tagged form; `start_s` is where the heard 5 s begin."""
+    """An answer with what it rests on.
+
+    `letter` is None without options; `text` is the tagged form; `start_s` is where the heard 5 s begin; `grounded` says whether the reasoning names only
+    sounds and figures that were heard (`Reckoner.supports`).
+    """
 
     answer: str
     letter: str | None
@@ -76,6 +82,7 @@ class Answer:
     why: str
     seconds: float
     start_s: float = 0.0
+    grounded: bool = False
     scores: tuple[float, ...] = field(default=(), compare=False)
 
     @property
@@ -93,6 +100,7 @@ class Listening:
 
     prefix: Prefix
     evidence: str
+    notes: str = ""
     audio: Prefix | None = None
     objects: tuple[HeardObject, ...] = ()
     room: HeardRoom | None = None
@@ -208,7 +216,12 @@ class Hearing:
 
 
 class Twnm(Hearing):
-    """Ears (encoders), bridge (projector) and mind (language model); `load` gives the shipped one."""
+    """Ears (encoders), bridge (projector) and mind (language model); `load` gives the shipped one.
+
+    `reckons`: the figures of a reasoning are computed (`twnm.model.reckoning`), not spelt by the language model.
+    """
+
+    reckons = True
 
     def __init__(self, encoder: SlotEncoder, semantic: SemanticEncoder, projector: Projector, language: LanguageModel) -> None:
         super().__init__(encoder, semantic)
@@ -252,17 +265,28 @@ class Twnm(Hearing):
         evidence, notes = tell(objects, room, duration_s)
         begun = read(self.language.model, self.audio_prefix(heard))
         whole = read(self.language.model, self.embed(self.told_ids(evidence, notes)), begun)
-        return Listening(whole, evidence, begun, tuple(objects), room, duration_s)
+        return Listening(whole, evidence, notes, begun, tuple(objects), room, duration_s)
 
-    def _meant(self, listening: Listening, question: str, options: Sequence[str]) -> Prefix:
-        """What was read of a recording, the objects called as a question calls them."""
+    def _meant(self, listening: Listening, question: str, options: Sequence[str]) -> tuple[Prefix, str, str]:
+        """What was read of a recording, with its evidence and notes, the objects called as a question calls them."""
         if listening.audio is None or listening.room is None:
-            return listening.prefix
+            return listening.prefix, listening.evidence, listening.notes
         labels = bind(listening.objects, question, options, self.encoder.config.classes)
         if labels == [item.label for item in listening.objects]:
-            return listening.prefix
-        told = self.told_ids(*tell(called(listening.objects, labels), listening.room, listening.duration_s))
-        return read(self.language.model, self.embed(told), listening.audio)
+            return listening.prefix, listening.evidence, listening.notes
+        told = tell(called(listening.objects, labels), listening.room, listening.duration_s)
+        return read(self.language.model, self.embed(self.told_ids(*told)), listening.audio), *told
+
+    def _reason(self, asked: Prefix, reckoner: Reckoner) -> list[int]:
+        """The token ids of the reasoning behind a question, one line; its figures are reckoned if the model `reckons`."""
+
+        def guide(said: list[int], token: int) -> list[list[int]]:
+            texts = reckoner.follows(self.text(said), self.text([token])) if self.reckons else ()
+            return [self.ids(text) for text in texts]
+
+        stop = stop_at(self.language.tokenizer, ids=[self.newline_id, self.end_id])
+        said = guided(self.language.model, asked, stop=stop, max_new_tokens=_MAX_WHY_TOKENS, guide=guide)
+        return [token for token in said if token not in (self.newline_id, self.end_id)]
 
     @torch.no_grad()
     def answer(self, listening: Listening, question: str, options: tuple[str, ...] = ()) -> Answer:
@@ -272,9 +296,10 @@ class Twnm(Hearing):
         """
         began = time.perf_counter()
         model = self.language.model
-        asked = read(model, self.embed(self.asked_ids(question, options)), self._meant(listening, question, options))
-        stop_line = stop_at(self.language.tokenizer, ids=[self.newline_id, self.end_id])
-        why = [token for token in greedy(model, asked, stop=stop_line, max_new_tokens=_MAX_WHY_TOKENS) if token not in (self.newline_id, self.end_id)]
+        meant, evidence, notes = self._meant(listening, question, options)
+        reckoner = Reckoner(evidence, notes, options)
+        asked = read(model, self.embed(self.asked_ids(question, options)), meant)
+        why = self._reason(asked, reckoner)
         reasoned = read(model, self.embed([*why, self.newline_id]), asked)
         letter, scores = None, ()
         if options:
@@ -282,9 +307,11 @@ class Twnm(Hearing):
             best = int(values.argmax())
             text, letter, scores = options[best], LETTERS[best], tuple(round(value, 3) for value in values.tolist())
         else:
+            stop_line = stop_at(self.language.tokenizer, ids=[self.newline_id, self.end_id])
             said = greedy(model, reasoned, stop=stop_line, max_new_tokens=_MAX_ANSWER_TOKENS)
             text = self.text([token for token in said if token not in (self.newline_id, self.end_id)])
-        return Answer(text, letter, listening.evidence, self.text(why), time.perf_counter() - began, scores=scores)
+        reasoning = self.text(why)
+        return Answer(text, letter, listening.evidence, reasoning, time.perf_counter() - began, grounded=reckoner.supports(reasoning), scores=scores)
 
     def ask(self, foa: Float32[np.ndarray, "4 samples"], question: str, options: tuple[str, ...] = (), start_s: float | None = None) -> Answer:
         """Hear 5 s of a recording (from `start_s`, or its loudest 5 s) and answer a question about it.
@@ -382,4 +409,4 @@ def ask(path: str | Path, question: str, options: tuple[str, ...] = (), layout: 
 
 def answer_json(answer: Answer) -> dict[str, Any]:
     """The fields of an answer that the command line prints."""
-    return {name: value for name, value in asdict(answer).items() if name in ("answer", "letter", "evidence", "seconds")}
+    return {name: value for name, value in asdict(answer).items() if name in ("answer", "letter", "evidence", "why", "grounded", "seconds")}

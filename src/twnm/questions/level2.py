@@ -206,7 +206,7 @@ def draw_order(facts: Facts, rng: np.random.Generator) -> Query | None:
         sides = _ordered_sides(first, second)
         if sides:
             names = (first.label, second.label)
-            return Query({"a": names[0], "b": names[1]}, tuple(_story(*names, *s, turned) for s in (sides, sides[::-1]) for turned in (False, True)))
+            return Query({"a": names[0], "b": names[1]}, tuple(order_text(*names, *s, turned) for s in (sides, sides[::-1]) for turned in (False, True)))
     return None
 
 
@@ -217,7 +217,8 @@ def _ordered_sides(first: Source, second: Source) -> tuple[str, str] | None:
     return sides[0], sides[1]
 
 
-def _story(a: str, b: str, side_a: str, side_b: str, second_first: bool) -> str:
+def order_text(a: str, b: str, side_a: str, side_b: str, second_first: bool) -> str:
+    """Two sounds in turn, each with its side."""
     parts = [f"{a} {SIDE_PHRASES[side_a]}", f"{b} {SIDE_PHRASES[side_b]}"]
     return ", then ".join(reversed(parts) if second_first else parts)
 
@@ -229,7 +230,7 @@ def judge_order(facts: Facts, query: Query) -> Verdict | None:
     if both is None or sides is None:
         return None
     a, b = both[0].shown, both[1].shown
-    answer = _story(a.label, b.label, *sides, both[1].heard.onset_s < both[0].heard.onset_s)
+    answer = order_text(a.label, b.label, *sides, both[1].heard.onset_s < both[0].heard.onset_s)
     steps = ", ".join(f"{it.label} {it.onset_s:.1f} s {it.azimuth_deg:.0f}°" for it in (a, b))
     return Verdict(answer, f"{steps}: {answer}", (a, b))
 
@@ -280,11 +281,12 @@ def _path_query(rng: np.random.Generator, source: Source) -> Query | None:
     else:
         plane = pick(rng, (0, 2))  # left-right or front-back
         other = plane - begin, plane - end
-    options = tuple(_path_text(SIDES[one % 4], SIDES[two % 4]) for one, two in ((begin, end), (end, begin), other, other[::-1]))
+    options = tuple(path_text(SIDES[one % 4], SIDES[two % 4]) for one, two in ((begin, end), (end, begin), other, other[::-1]))
     return Query({"a": source.label}, options, reply='Answer in the form "from the left to the front" (front, left, back, right).')
 
 
-def _path_text(begin: str, end: str) -> str:
+def path_text(begin: str, end: str) -> str:
+    """A motion from one side to another."""
     return f"from the {begin} to the {end}"
 
 
@@ -323,7 +325,7 @@ def judge_motion(facts: Facts, query: Query) -> Verdict | None:
         if path is None or motion is None:
             return None
         begin, end = motion.begin.rounded(), motion.end.rounded()
-        answer = _path_text(*path)
+        answer = path_text(*path)
         return Verdict(answer, f"{begin.label} {begin.azimuth_deg:.0f}°, then {end.azimuth_deg:.0f}°: {answer}", (begin, end))
     change = _change(source)
     if change is None:

@@ -39,11 +39,12 @@ def draw_call(facts: Facts, rng: np.random.Generator) -> Query | None:
         words = {"plot": "call", "a": first.label, "b": second.label}
         if tell_call(facts, words):
             orders = ((first.label, second.label), (second.label, first.label))
-            return Query(words, tuple(_call(*order, side) for order in orders for side in ("same", "opposite")))
+            return Query(words, tuple(call_text(*order, side) for order in orders for side in ("same", "opposite")))
     return None
 
 
-def _call(first: str, second: str, side: str) -> str:
+def call_text(first: str, second: str, side: str) -> str:
+    """Two sounds, of which the second answers from the "same" or the "opposite" side."""
     return f"the {first} calls and the {second} answers from the {side} side"
 
 
@@ -56,7 +57,7 @@ def tell_call(facts: Facts, words: Mapping[str, str]) -> Told | None:
     if TOGETHER_DEG < apart_deg < ACROSS_DEG:
         return None
     first, second = (a, b) if a.heard.onset_s < b.heard.onset_s else (b, a)
-    story = _call(first.label, second.label, "same" if apart_deg <= TOGETHER_DEG else "opposite")
+    story = call_text(first.label, second.label, "same" if apart_deg <= TOGETHER_DEG else "opposite")
     steps = ", ".join(f"{it.label} {it.onset_s:.1f} s {it.azimuth_deg:.0f}°" for it in (first.shown, second.shown))
     return story, steps, (first.shown, second.shown)
 
@@ -101,11 +102,12 @@ def draw_round(facts: Facts, rng: np.random.Generator) -> Query | None:
     if ordered is None:
         return None
     names, places = [name for name, _, _ in ordered], [place for _, place, _ in ordered]
-    stories = tuple(_round(tuple(pair[::step])) for at in (places, places[::-1]) for step in (1, -1) for pair in [list(zip(names, at, strict=True))])
+    stories = tuple(round_text(tuple(pair[::step])) for at in (places, places[::-1]) for step in (1, -1) for pair in [list(zip(names, at, strict=True))])
     return Query(words, stories)
 
 
-def _round(parts: tuple[tuple[str, str], ...]) -> str:
+def round_text(parts: tuple[tuple[str, str], ...]) -> str:
+    """Three sounds in turn, each a name with its side."""
     (a, at_a), (b, at_b), (c, at_c) = parts
     return f"first the {a} {WHERE[at_a]}, then the {b} {WHERE[at_b]}, last the {c} {WHERE[at_c]}"
 
@@ -126,7 +128,7 @@ def tell_round(facts: Facts, words: Mapping[str, str]) -> Told | None:
         return None
     shown = tuple(it for _, _, it in ordered)
     steps = ", ".join(f"{it.label} {it.onset_s:.1f} s {it.azimuth_deg:.0f}°" for it in shown)
-    return _round(tuple((name, side) for name, side, _ in ordered)), steps, shown
+    return round_text(tuple((name, side) for name, side, _ in ordered)), steps, shown
 
 
 def draw_situation(facts: Facts, rng: np.random.Generator) -> Query | None:

@@ -29,7 +29,9 @@ class Wordings:
 def wording(task: str, split: str, rng: np.random.Generator) -> str:
     """A sentence for a task, with its fields in braces.
 
-    Those of training for "train", mostly paraphrases (`twnm.questions.paraphrases`) for "lessons", held-out ones for "val" and "test". Raises InputError for an unknown task or split.
+    Those of training for "train", mostly paraphrases (`twnm.questions.paraphrases`) for "lessons", held-out ones for "val" and "test".
+
+    Raises InputError for an unknown task or split.
     """
     if task not in WORDINGS:
         raise InputError(f"unknown task {task!r}; allowed: {', '.join(sorted(WORDINGS))}")

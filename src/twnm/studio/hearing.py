@@ -203,7 +203,7 @@ def answer_message(answer: Answer, question: str, options: Sequence[str], record
         evidence=evidence,
         evidence_text=answer.evidence,
         text=answer.text,
-        grounded=any(line.used for line in evidence),
+        grounded=answer.grounded,
         seconds=round(answer.seconds, 3),
         start_s=answer.start_s,
         heard_s=min(WINDOW_S, recording.heard.duration_s),

@@ -156,7 +156,7 @@ class EvidenceMessage(BaseModel):
 
 
 class AnswerMessage(BaseModel):
-    """An answer and what it rests on. `scores` are log-probabilities of the options; `grounded`: something of the evidence is named."""
+    """An answer and what it rests on. `scores` are log-probabilities of the options; `grounded`: the reasoning names only what was heard."""
 
     answer: str
     letter: str | None

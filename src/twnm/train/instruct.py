@@ -101,7 +101,17 @@ INSTRUCT_RECIPES = {
         warmup=30,
     ),
     "gpu": InstructRecipe(
-        name="gpu", scenes="indoor 6, moving 2", minutes=30.0, lessons=16, together=16, pool=100_000, warmup=60, save_every=500, workers=15, half=True, device="cuda"
+        name="gpu",
+        scenes="indoor 6, moving 2",
+        minutes=30.0,
+        lessons=16,
+        together=16,
+        pool=100_000,
+        warmup=60,
+        save_every=500,
+        workers=15,
+        half=True,
+        device="cuda",
     ),
     "tiny": InstructRecipe(name="tiny", scenes="anechoic", steps=2, lessons=1, questions=2, save_every=1, threads=1),
 }

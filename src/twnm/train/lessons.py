@@ -5,8 +5,8 @@ evidence that stands before it, but they name the sounds as they truly are: a do
 is not asked.
 
 Most questions are shown with their options, as a benchmark asks them; some without, and some are open ones, as people ask. They are asked in many ways
-(`twnm.questions.paraphrases`), and some lose words, because those in use are others again. In most lessons the evidence calls the sounds as they truly are too, as in use the names in a
-question are bound to the objects first (`twnm.model.binding`).
+(`twnm.questions.paraphrases`), and some lose words, because those in use are others again. In most lessons the evidence calls the sounds as they truly are
+too, as in use the names in a question are bound to the objects first (`twnm.model.binding`).
 
 A lesson becomes one sequence: the recording, its evidence and notes first, then every question behind that shared prefix. A block mask lets a question see the
 prefix and itself, not its neighbours, and its positions continue from the prefix, so that training looks exactly like asking one question.

@@ -105,7 +105,7 @@ export class Talk {
       h("p", { class: "answer" }, entry.options.length && letter ? [h("span", { class: "letter" }, letter), " "] : null, answer || "(no words)"),
       this.#evidence(evidence, here),
       why ? h("p", { class: "why small muted" }, why) : null,
-      h("p", { class: "small muted" }, `${seconds.toFixed(1)} s${from}${grounded ? "" : ", names none of the sounds heard"}`),
+      h("p", { class: "small muted" }, `${seconds.toFixed(1)} s${from}${grounded ? "" : ", not supported by what was heard"}`),
     ];
   }
 
