@@ -1,7 +1,6 @@
 """Generation and scoring behind a prefix, against the plain forward pass of a tiny random Llama."""
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,10 +13,8 @@ from twnm.model.language import (
     LoraSettings,
     Prefix,
     add_lora,
-    draft_verify,
     greedy,
     greedy_batch,
-    guided,
     load_language_model,
     load_lora_weights,
     lora_weights,
@@ -103,34 +100,6 @@ def test_a_stop_keeps_the_token_that_stopped(model: LlamaForCausalLM, prompt: to
     assert greedy(model, prefix, stop=never, max_new_tokens=0) == []
 
 
-@pytest.mark.parametrize("wrong_at", [None, 0, 1, 5, 11])
-def test_a_draft_never_changes_the_result(model: LlamaForCausalLM, prompt: torch.Tensor, prefix: Prefix, wrong_at: int | None) -> None:
-    expected = plain_greedy(model, prompt, 12)
-    draft = list(expected)
-    if wrong_at is not None:
-        draft[wrong_at] = (draft[wrong_at] + 1) % VOCABULARY
-    result = draft_verify(model, prefix, draft, stop=never, max_new_tokens=12)
-    assert result.ids == expected
-    if wrong_at is None:
-        assert result.passes == 1
-
-
-@pytest.mark.parametrize("guess", [lambda ids: [], lambda ids: [3, 3, 3], lambda ids: ids[-3:], lambda ids: list(range(30))])
-def test_no_redraft_changes_the_result(model: LlamaForCausalLM, prompt: torch.Tensor, prefix: Prefix, guess: Callable[[list[int]], list[int]]) -> None:
-    expected = plain_greedy(model, prompt, 12)
-    assert draft_verify(model, prefix, [1, 2], stop=never, max_new_tokens=12, redraft=guess).ids == expected
-    last = expected[7]
-    stopped = draft_verify(model, prefix, expected, stop=lambda ids: ids[-1] == last, max_new_tokens=12, redraft=guess).ids
-    assert stopped == expected[: expected.index(last) + 1]
-
-
-def test_redrafting_well_after_a_bad_draft_takes_two_passes(model: LlamaForCausalLM, prompt: torch.Tensor, prefix: Prefix) -> None:
-    expected = plain_greedy(model, prompt, 12)
-    bad = [*expected[:4], (expected[4] + 1) % VOCABULARY, *expected[5:]]
-    result = draft_verify(model, prefix, bad, stop=never, max_new_tokens=12, redraft=lambda ids: expected[len(ids) :])
-    assert (result.ids, result.passes) == (expected, 2)
-
-
 def test_a_batch_of_different_lengths_equals_its_streams_alone(model: LlamaForCausalLM, prompt: torch.Tensor) -> None:
     prompts = [prompt, prompt[2:5], prompt[:1]]
     last = plain_greedy(model, prompts[1], 3)[2]
@@ -140,7 +109,7 @@ def test_a_batch_of_different_lengths_equals_its_streams_alone(model: LlamaForCa
 
     alone = [greedy(model, read(model, each), stop=stop, max_new_tokens=9) for each in prompts]
     assert len({len(ids) for ids in alone}) > 1
-    assert greedy_batch(model, prompts, stop=stop, max_new_tokens=9) == alone
+    assert greedy_batch(model, [read(model, prompt) for prompt in prompts], stop=stop, max_new_tokens=9) == alone
 
 
 def test_scores_are_the_log_probabilities_of_the_plain_forward_pass(model: LlamaForCausalLM, prompt: torch.Tensor, prefix: Prefix) -> None:
@@ -213,23 +182,33 @@ def test_a_folder_without_a_model_is_refused_in_one_line(tmp_path: Path) -> None
 
 
 def test_a_guide_that_allows_everything_changes_nothing(model: LlamaForCausalLM, prompt: torch.Tensor, prefix: Prefix) -> None:
-    assert guided(model, prefix, stop=never, max_new_tokens=9, guide=lambda said, token: []) == plain_greedy(model, prompt, 9)
+    assert greedy(model, prefix, stop=never, max_new_tokens=9, guide=lambda said, token: []) == plain_greedy(model, prompt, 9)
 
 
 def test_what_a_guide_puts_in_is_read_before_going_on(model: LlamaForCausalLM, prompt: torch.Tensor, prefix: Prefix) -> None:
-    said = guided(model, prefix, stop=never, max_new_tokens=7, guide=lambda said, token: [[5, 6, 7]] if len(said) == 2 else [])
+    said = greedy(model, prefix, stop=never, max_new_tokens=7, guide=lambda said, token: [[5, 6, 7]] if len(said) == 2 else [])
     begun = plain_greedy(model, prompt, 2)
     assert said[:5] == [*begun, 5, 6, 7]
     read_so_far = torch.cat([prompt, model.get_input_embeddings()(torch.tensor(said[:5]))])
     assert said[5:] == plain_greedy(model, read_so_far, 2)
 
 
-def test_of_several_allowed_continuations_the_most_probable_is_taken(model: LlamaForCausalLM, prefix: Prefix) -> None:
-    allowed = [[3, 4], [9, 1, 2], [8]]
-    best = allowed[int(score_continuations(model, prefix, allowed).argmax())]
-    assert guided(model, prefix, stop=never, max_new_tokens=len(best), guide=lambda said, token: allowed) == best
+def test_of_several_allowed_continuations_the_more_probable_tokens_are_taken(model: LlamaForCausalLM, prompt: torch.Tensor, prefix: Prefix) -> None:
+    allowed = [[3, 4], [3, 9], [8, 1]]
+    said = greedy(model, prefix, stop=never, max_new_tokens=2, guide=lambda said, token: allowed)
+    first = 3 if prefix.logits[3] > prefix.logits[8] else 8
+    after = read(model, model.get_input_embeddings()(torch.tensor([first])), prefix).logits
+    assert said == ([3, 4 if after[4] > after[9] else 9] if first == 3 else [8, 1])
+
+
+def test_guided_streams_of_a_batch_are_those_alone(model: LlamaForCausalLM) -> None:
+    prefixes = [read(model, torch.randn(length, 32, generator=torch.Generator().manual_seed(length), dtype=torch.float64)) for length in (3, 9, 5)]
+    guides = [None, lambda said, token: [[1, 2, 3], [1, 5]] if len(said) % 4 == 1 else [], lambda said, token: [[7, 7]] if not said else []]
+    stop = lambda ids: len(ids) > 3 and ids[-1] % 5 == 0  # noqa: E731
+    alone = [greedy(model, prefix, stop=stop, max_new_tokens=11, guide=guide) for prefix, guide in zip(prefixes, guides, strict=True)]
+    assert greedy_batch(model, prefixes, stop=stop, max_new_tokens=11, guides=guides) == alone
 
 
 def test_a_guided_text_is_no_longer_than_allowed_and_ends_where_it_should(model: LlamaForCausalLM, prefix: Prefix) -> None:
-    assert guided(model, prefix, stop=never, max_new_tokens=4, guide=lambda said, token: [[1, 2, 3]]) == [1, 2, 3, 1]
-    assert guided(model, prefix, stop=lambda ids: ids[-1] == 3, max_new_tokens=40, guide=lambda said, token: [[1, 2, 3]]) == [1, 2, 3]
+    assert greedy(model, prefix, stop=never, max_new_tokens=4, guide=lambda said, token: [[1, 2, 3]]) == [1, 2, 3, 1]
+    assert greedy(model, prefix, stop=lambda ids: ids[-1] == 3, max_new_tokens=40, guide=lambda said, token: [[1, 2, 3]]) == [1, 2, 3]

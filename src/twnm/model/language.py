@@ -3,8 +3,9 @@
 The model is any causal language model of transformers. It is fed embeddings, since audio tokens are vectors without an id. A `Prefix` is what the
 model has read, so that one recording is read once for many questions and one question once for many answers.
 
-Sources: Hu et al., "LoRA", 2021; Leviathan et al., "Fast inference from transformers via speculative decoding", 2023 (here the draft comes from
-the caller and decoding is greedy, so that the result is that of plain greedy decoding, up to ties in floating point).
+Decoding is greedy. A guide may allow certain continuations only, as `twnm.model.reckoning` does for figures: those that follow are put in without asking.
+
+Source: Hu et al., "LoRA", 2021.
 """
 
 import copy
@@ -62,13 +63,6 @@ class Prefix(NamedTuple):
     cache: Cache
     logits: Float[Tensor, " vocabulary"]
     length: int
-
-
-class Drafted(NamedTuple):
-    """Generated token ids and the number of forward passes that they took."""
-
-    ids: list[int]
-    passes: int
 
 
 def load_language_model(name_or_path: str, *, dtype: torch.dtype = torch.float32, lora: LoraSettings | None = None) -> LanguageModel:
@@ -184,95 +178,74 @@ def score_continuations(model: PreTrainedModel, prefix: Prefix, continuations: S
     return (torch.cat([first, later], 1) * counted.to(first.device)).sum(1)
 
 
-def greedy(model: PreTrainedModel, prefix: Prefix, *, stop: Stop, max_new_tokens: int) -> list[int]:
-    """The most probable token after each other, one forward pass each."""
-    return draft_verify(model, prefix, [], stop=stop, max_new_tokens=max_new_tokens).ids
+class _Stream:
+    """What one stream has generated, and what is left of the continuations that its guide allows."""
+
+    def __init__(self, guide: Guide | None) -> None:
+        self.guide = guide
+        self.said: list[int] = []
+        self._left: list[list[int]] = []
+
+    def go_on(self, logits: Float[Tensor, " vocabulary"], whole: bool) -> list[int]:
+        """The tokens that come next: the most probable one that is allowed, or with `whole` all of the only continuation that is left."""
+        if not self._left and self.guide is not None:
+            self._left = [list(ids) for ids in self.guide(self.said, int(logits.argmax()))]
+        if not self._left:
+            tokens = [int(logits.argmax())]
+        elif whole and len(self._left) == 1:
+            tokens = self._left.pop()
+        else:
+            firsts = sorted({ids[0] for ids in self._left})
+            tokens = [firsts[int(logits[firsts].argmax())]]
+            self._left = [ids[1:] for ids in self._left if ids[0] == tokens[0]]
+            if not all(self._left):
+                self._left = []
+        self.said += tokens
+        return tokens
 
 
 @torch.no_grad()
-def guided(model: PreTrainedModel, prefix: Prefix, *, stop: Stop, max_new_tokens: int, guide: Guide) -> list[int]:
-    """Greedy decoding with a guide that says, before each token, which continuations are allowed: of several the most probable is taken as a whole."""
-    generated: list[int] = []
-    while True:
-        token = int(prefix.logits.argmax())
-        allowed = guide(generated, token) or [[token]]
-        scores = score_continuations(model, prefix, allowed) if len(allowed) > 1 else torch.zeros(1)
-        taken = list(allowed[int(scores.argmax())])
-        generated += taken
-        if stop(generated) or len(generated) >= max_new_tokens:
-            return generated[:max_new_tokens]
-        prefix = read(model, model.get_input_embeddings()(torch.tensor(taken, device=prefix.logits.device)), prefix)
+def greedy(model: PreTrainedModel, prefix: Prefix, *, stop: Stop, max_new_tokens: int, guide: Guide | None = None) -> list[int]:
+    """The most probable token after each other, among those that a guide allows."""
+    stream, cache, logits = _Stream(guide), _fork(prefix.cache), prefix.logits
+    while len(stream.said) < max_new_tokens:
+        tokens = stream.go_on(logits, whole=True)
+        if stop(stream.said) or len(stream.said) >= max_new_tokens:
+            break
+        ids = torch.tensor([tokens], device=prefix.logits.device)
+        logits = model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[0, -1]
+    return stream.said[:max_new_tokens]
 
 
 @torch.no_grad()
-def draft_verify(
-    model: PreTrainedModel,
-    prefix: Prefix,
-    draft: Sequence[int],
-    *,
-    stop: Stop,
-    max_new_tokens: int,
-    redraft: Callable[[list[int]], list[int]] | None = None,
-) -> Drafted:
-    """Greedy decoding that checks a whole draft in one forward pass and keeps what the model itself would have said.
-
-    The model's own token stands wherever it differs from the draft, and the rest of the draft is then given up.
+def greedy_batch(
+    model: PreTrainedModel, prefixes: Sequence[Prefix], *, stop: Stop, max_new_tokens: int, guides: Sequence[Guide | None] = ()
+) -> list[list[int]]:
+    """What `greedy` gives behind each of several prefixes, generated together; finished streams leave the batch.
 
     Args:
-        draft: a guess of what the model will say; a bad guess costs time, never changes the result.
-        redraft: given all generated ids, the guess of what follows them (may be empty); asked when a draft is used up or given up.
+        prefixes: of any lengths.
+        guides: one for each stream, if any.
     """
-    if max_new_tokens < 1:
-        return Drafted([], 0)
-    cache, generated, passes = _fork(prefix.cache), [int(prefix.logits.argmax())], 0
-    guess = _after(generated[-1], list(draft))
-    while not stop(generated) and len(generated) < max_new_tokens:
-        guess = (guess or (redraft(list(generated)) if redraft else []))[: max_new_tokens - len(generated) - 1]
-        ids = torch.tensor([[generated[-1], *guess]], device=prefix.logits.device)
-        said = model(input_ids=ids, past_key_values=cache, use_cache=True).logits[0].argmax(-1).tolist()
-        passes += 1
-        for accepted, token in enumerate(said):
-            generated.append(token)
-            if stop(generated):
-                return Drafted(generated, passes)
-            if accepted == len(guess) or token != guess[accepted]:
-                cache.crop(accepted - len(guess))
-                break
-        guess = []
-    return Drafted(generated, passes)
-
-
-@torch.no_grad()
-def greedy_batch(model: PreTrainedModel, prompts: Sequence[Float[Tensor, "_ width"]], *, stop: Stop, max_new_tokens: int) -> list[list[int]]:
-    """Greedy decoding of many streams at once: prompts of different lengths are padded on the left, finished streams leave the batch.
-
-    Args:
-        prompts: (time, width) embeddings of each stream, at least one position each.
-    """
-    lengths = torch.tensor([len(prompt) for prompt in prompts])
-    longest = int(lengths.max())
-    embeddings = torch.stack([nn.functional.pad(prompt, (0, 0, longest - len(prompt), 0)) for prompt in prompts])
-    mask = (torch.arange(longest) >= longest - lengths[:, None]).long().to(embeddings.device)
-    cache = DynamicCache(config=model.config)
-    inputs = {"inputs_embeds": embeddings, "position_ids": (mask.cumsum(1) - 1).clamp(min=0)}
-    generated: list[list[int]] = [[] for _ in prompts]
-    running = list(range(len(prompts)))
+    streams = [_Stream(guide) for guide in guides or [None] * len(prefixes)]
+    running = list(streams)
+    cache, mask = _stacked(model, prefixes)
+    logits = torch.stack([prefix.logits for prefix in prefixes])
+    position = torch.tensor([[prefix.length] for prefix in prefixes], device=mask.device)
     for _ in range(max_new_tokens):
-        tokens = model(**inputs, attention_mask=mask, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[:, -1].argmax(-1)
-        for stream, token in zip(running, tokens.tolist(), strict=True):
-            generated[stream].append(token)
-        kept = [row for row, stream in enumerate(running) if not stop(generated[stream])]
+        tokens = torch.tensor([stream.go_on(row, whole=False)[0] for stream, row in zip(running, logits, strict=True)], device=mask.device)
+        kept = [row for row, stream in enumerate(running) if not stop(stream.said) and len(stream.said) < max_new_tokens]
         if not kept:
             break
-        position = inputs["position_ids"][:, -1:] + 1
         if len(kept) < len(running):
             rows = torch.tensor(kept, device=mask.device)
             cache.batch_select_indices(rows)
             mask, tokens, position = mask[rows], tokens[rows], position[rows]
             running = [running[row] for row in kept]
         mask = torch.cat([mask, torch.ones_like(mask[:, :1])], 1)
-        inputs = {"input_ids": tokens[:, None], "position_ids": position}
-    return generated
+        logits = model(input_ids=tokens[:, None], attention_mask=mask, position_ids=position, past_key_values=cache, use_cache=True).logits[:, -1]
+        position = position + 1
+    return [stream.said for stream in streams]
 
 
 @torch.no_grad()
@@ -300,8 +273,19 @@ def sample_batch(
     return generated
 
 
-def _after(token: int, draft: list[int]) -> list[int]:
-    return draft[1:] if draft and draft[0] == token else []
+def _stacked(model: PreTrainedModel, prefixes: Sequence[Prefix]) -> tuple[Cache, Tensor]:
+    """One cache of several prefixes, padded on the left, and the mask of what is no padding."""
+    longest = max(prefix.length for prefix in prefixes)
+    short = [longest - prefix.length for prefix in prefixes]
+    cache = DynamicCache(config=model.config)
+    for number, layers in enumerate(zip(*(prefix.cache.layers for prefix in prefixes), strict=True)):
+        keys, values = (
+            torch.cat([nn.functional.pad(getattr(layer, name), (0, 0, less, 0)) for layer, less in zip(layers, short, strict=True)])
+            for name in ("keys", "values")
+        )
+        cache.update(keys, values, number)
+    mask = torch.arange(longest) >= torch.tensor(short)[:, None]
+    return cache, mask.long().to(prefixes[0].logits.device)
 
 
 def _fork(cache: Cache) -> Cache:

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,11 +30,12 @@ from twnm.errors import InputError
 from twnm.model.binding import bind, called
 from twnm.model.hear import WINDOW_S, HeardObject, HeardRoom, hear_clips, mean_room, read_objects, read_room
 from twnm.model.language import (
+    Guide,
     LanguageModel,
     LoraSettings,
     Prefix,
     greedy,
-    guided,
+    greedy_batch,
     load_language_model,
     load_lora_weights,
     merge_lora,
@@ -105,6 +106,14 @@ class Listening:
     objects: tuple[HeardObject, ...] = ()
     room: HeardRoom | None = None
     duration_s: float = WINDOW_S
+
+
+class Asked(NamedTuple):
+    """A question about a recording that was heard."""
+
+    listening: Listening
+    question: str
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -267,51 +276,60 @@ class Twnm(Hearing):
         whole = read(self.language.model, self.embed(self.told_ids(evidence, notes)), begun)
         return Listening(whole, evidence, notes, begun, tuple(objects), room, duration_s)
 
-    def _meant(self, listening: Listening, question: str, options: Sequence[str]) -> tuple[Prefix, str, str]:
-        """What was read of a recording, with its evidence and notes, the objects called as a question calls them."""
-        if listening.audio is None or listening.room is None:
-            return listening.prefix, listening.evidence, listening.notes
-        labels = bind(listening.objects, question, options, self.encoder.config.classes)
-        if labels == [item.label for item in listening.objects]:
-            return listening.prefix, listening.evidence, listening.notes
-        told = tell(called(listening.objects, labels), listening.room, listening.duration_s)
-        return read(self.language.model, self.embed(self.told_ids(*told)), listening.audio), *told
+    def _read_question(self, one: Asked) -> tuple[Prefix, Reckoner]:
+        """What has been read when a question was asked, the objects called as it calls them, and what its reasoning is reckoned from."""
+        listening, told, prefix = one.listening, (one.listening.evidence, one.listening.notes), one.listening.prefix
+        if listening.audio is not None and listening.room is not None:
+            labels = bind(listening.objects, one.question, one.options, self.encoder.config.classes)
+            if labels != [item.label for item in listening.objects]:
+                told = tell(called(listening.objects, labels), listening.room, listening.duration_s)
+                prefix = read(self.language.model, self.embed(self.told_ids(*told)), listening.audio)
+        return read(self.language.model, self.embed(self.asked_ids(one.question, one.options)), prefix), Reckoner(*told, one.options)
 
-    def _reason(self, asked: Prefix, reckoner: Reckoner) -> list[int]:
-        """The token ids of the reasoning behind a question, one line; its figures are reckoned if the model `reckons`."""
-
+    def _guide(self, reckoner: Reckoner) -> Guide | None:
         def guide(said: list[int], token: int) -> list[list[int]]:
-            texts = reckoner.follows(self.text(said), self.text([token])) if self.reckons else ()
-            return [self.ids(text) for text in texts]
+            return [self.ids(text) for text in reckoner.follows(self.text(said), self.text([token]))]
 
-        stop = stop_at(self.language.tokenizer, ids=[self.newline_id, self.end_id])
-        said = guided(self.language.model, asked, stop=stop, max_new_tokens=_MAX_WHY_TOKENS, guide=guide)
-        return [token for token in said if token not in (self.newline_id, self.end_id)]
+        return guide if self.reckons else None
 
     @torch.no_grad()
-    def answer(self, listening: Listening, question: str, options: tuple[str, ...] = ()) -> Answer:
-        """Answer one question about what was heard; with options, the one whose words are most probable after the reasoning.
+    def answers(self, asked: Sequence[Asked]) -> list[Answer]:
+        """Answer questions about recordings that were heard; several are reasoned about together, which takes less time.
 
-        The evidence that is given back calls the objects what they were heard as; the language model reads it with the question's names.
+        With options, the answer is the one whose words are most probable after the reasoning. The evidence that is given back calls the objects what they
+        were heard as; the language model reads it with the question's names. `seconds` is shared among the answers.
         """
         began = time.perf_counter()
-        model = self.language.model
-        meant, evidence, notes = self._meant(listening, question, options)
-        reckoner = Reckoner(evidence, notes, options)
-        asked = read(model, self.embed(self.asked_ids(question, options)), meant)
-        why = self._reason(asked, reckoner)
-        reasoned = read(model, self.embed([*why, self.newline_id]), asked)
-        letter, scores = None, ()
-        if options:
-            values = score_continuations(model, reasoned, [[*self.ids(option), self.end_id] for option in options])
-            best = int(values.argmax())
-            text, letter, scores = options[best], LETTERS[best], tuple(round(value, 3) for value in values.tolist())
+        known = [self._read_question(one) for one in asked]
+        prefixes, guides = [prefix for prefix, _ in known], [self._guide(reckoner) for _, reckoner in known]
+        stop = stop_at(self.language.tokenizer, ids=[self.newline_id, self.end_id])
+        if len(asked) == 1:
+            said = [greedy(self.language.model, prefixes[0], stop=stop, max_new_tokens=_MAX_WHY_TOKENS, guide=guides[0])]
         else:
-            stop_line = stop_at(self.language.tokenizer, ids=[self.newline_id, self.end_id])
-            said = greedy(model, reasoned, stop=stop_line, max_new_tokens=_MAX_ANSWER_TOKENS)
-            text = self.text([token for token in said if token not in (self.newline_id, self.end_id)])
+            said = greedy_batch(self.language.model, prefixes, stop=stop, max_new_tokens=_MAX_WHY_TOKENS, guides=guides) if asked else []
+        answers = [self._conclude(one, *parts, why) for one, parts, why in zip(asked, known, said, strict=True)]
+        seconds = (time.perf_counter() - began) / max(1, len(asked))
+        return [replace(answer, seconds=seconds) for answer in answers]
+
+    def _conclude(self, one: Asked, prefix: Prefix, reckoner: Reckoner, said: list[int]) -> Answer:
+        """The answer behind a reasoning."""
+        model, ends = self.language.model, (self.newline_id, self.end_id)
+        why = [token for token in said if token not in ends]
+        reasoned = read(model, self.embed([*why, self.newline_id]), prefix)
+        letter, scores = None, ()
+        if one.options:
+            values = score_continuations(model, reasoned, [[*self.ids(option), self.end_id] for option in one.options])
+            best = int(values.argmax())
+            text, letter, scores = one.options[best], LETTERS[best], tuple(round(value, 3) for value in values.tolist())
+        else:
+            spoken_ids = greedy(model, reasoned, stop=stop_at(self.language.tokenizer, ids=ends), max_new_tokens=_MAX_ANSWER_TOKENS)
+            text = self.text([token for token in spoken_ids if token not in ends])
         reasoning = self.text(why)
-        return Answer(text, letter, listening.evidence, reasoning, time.perf_counter() - began, grounded=reckoner.supports(reasoning), scores=scores)
+        return Answer(text, letter, one.listening.evidence, reasoning, 0.0, grounded=reckoner.supports(reasoning), scores=scores)
+
+    def answer(self, listening: Listening, question: str, options: tuple[str, ...] = ()) -> Answer:
+        """Answer one question about what was heard (`answers`)."""
+        return self.answers([Asked(listening, question, options)])[0]
 
     def ask(self, foa: Float32[np.ndarray, "4 samples"], question: str, options: tuple[str, ...] = (), start_s: float | None = None) -> Answer:
         """Hear 5 s of a recording (from `start_s`, or its loudest 5 s) and answer a question about it.

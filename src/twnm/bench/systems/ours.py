@@ -16,7 +16,7 @@ from twnm.audio import SAMPLE_RATE_HZ
 from twnm.bench.systems.base import Input, Labels, Question, Recording, Reply
 from twnm.errors import InputError
 from twnm.model.hear import WINDOW_S
-from twnm.model.twnm import Twnm, choose_window
+from twnm.model.twnm import Asked, Twnm, choose_window
 from twnm.model.twnm import load as load_model
 
 STEREO_DEG = 60.0
@@ -85,7 +85,7 @@ class Ours:
         self.labels = Labels(self.view.input, "answers of the train split", "constrained", self.view.spatial_access)
 
     def answer(self, recording: Recording, questions: Sequence[Question]) -> list[Reply]:
-        """Listens once, then answers every question; options are scored, open questions answered in words. Without audio it hears silence.
+        """Listens once, then answers all questions together; options are scored, open questions answered in words. Without audio it hears silence.
 
         The time of listening is divided among the questions; of a longer recording the loudest 5 s are heard. The confidence is the probability of the chosen
         option's words among those of all options.
@@ -94,11 +94,8 @@ class Ours:
         _, window = choose_window(self._given(recording), None)
         listening = self.model.listen(torch.from_numpy(window))
         heard_s = (time.perf_counter() - began) / max(1, len(questions))
-        replies = []
-        for question in questions:
-            given = self.model.answer(listening, question.question, question.options)
-            replies.append(Reply(given.text, given.evidence, heard_s + given.seconds, confidence=share_of_best(given.scores)))
-        return replies
+        answers = self.model.answers([Asked(listening, question.question, question.options) for question in questions])
+        return [Reply(given.text, given.evidence, heard_s + given.seconds, confidence=share_of_best(given.scores)) for given in answers]
 
     def _given(self, recording: Recording) -> Foa:
         if recording.pair is not None and self.view.of_pair is not None:
