@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from twnm.audio import SAMPLE_RATE_HZ
 from twnm.errors import InputError
+from twnm.model.audio_tower import AudioTower, load_tower
 from twnm.model.binding import bind, called
 from twnm.model.hear import WINDOW_S, HeardObject, HeardRoom, hear_clips, mean_room, read_objects, read_room
 from twnm.model.language import (
@@ -45,13 +46,15 @@ from twnm.model.link import later, link, windows
 from twnm.model.notes import tell
 from twnm.model.projector import DenseHybridProjector, HeardBatch, SlotProjector, summarise_slots
 from twnm.model.recording import usable
-from twnm.model.semantic import SemanticEncoder, default_semantic
+from twnm.model.semantic import SemanticEncoder, WaveEncoder, default_semantic
 from twnm.model.slots import SlotEncoder
 from twnm.model.spatial_encoder import EncoderConfig
 from twnm.questions.answer import LETTERS, check_question, write_output
 from twnm.questions.evidence import Heard
 from twnm.sounds.classes import spoken
 
+Semantic = Literal["yamnet", "own"]
+"""Whose semantic vectors the projector reads: YAMNet's, or those of the language model's own audio tower."""
 SHIPPED = Path(__file__).parent.parent / "weights"
 _MAX_WHY_TOKENS = 70
 _MAX_ANSWER_TOKENS = 40
@@ -106,16 +109,18 @@ class TwnmConfig:
     encoder: EncoderConfig
     language: str = "smollm2-135m-instruct"
     lora: LoraSettings = field(default_factory=LoraSettings)
+    semantic: Semantic = "yamnet"
 
     def to_json(self) -> str:
         """As JSON text."""
-        return json.dumps({"encoder": self.encoder.to_dict(), "language": self.language, "lora": self.lora.model_dump()}, indent=1)
+        plain = {"encoder": self.encoder.to_dict(), "language": self.language, "lora": self.lora.model_dump(), "semantic": self.semantic}
+        return json.dumps(plain, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> "TwnmConfig":
         """The inverse of `to_json`."""
         data = json.loads(text)
-        return cls(EncoderConfig.from_dict(data["encoder"]), data["language"], LoraSettings(**data["lora"]))
+        return cls(EncoderConfig.from_dict(data["encoder"]), data["language"], LoraSettings(**data["lora"]), data.get("semantic", "yamnet"))
 
 
 def load_encoder(folder: Path) -> SlotEncoder:
@@ -144,11 +149,11 @@ def load_strictly(module: nn.Module, tensors: dict[str, Tensor], source: Path) -
 
 
 class Projector(nn.Module):
-    """The trained bridge to the language model: dense map, object and room tokens."""
+    """The trained bridge to the language model: dense map, object and room tokens; `semantic_size` if it is not that of the encoder."""
 
-    def __init__(self, config: EncoderConfig, anchors: Float[Tensor, "classes width"]) -> None:
+    def __init__(self, config: EncoderConfig, anchors: Float[Tensor, "classes width"], semantic_size: int | None = None) -> None:
         super().__init__()
-        self.dense = DenseHybridProjector(config.width, config.semantic_size, anchors.shape[1])
+        self.dense = DenseHybridProjector(config.width, semantic_size or config.semantic_size, anchors.shape[1])
         self.slots = SlotProjector(anchors, config.width)
 
     def forward(self, heard: HeardBatch, row: int = 0) -> Float[Tensor, "tokens width"]:
@@ -164,6 +169,15 @@ def class_anchors(language: LanguageModel, classes: tuple[str, ...]) -> Float[Te
     table: Tensor = language.model.get_input_embeddings().get_parameter("weight")
     names = [language.tokenizer(" " + spoken(label), add_special_tokens=False).input_ids for label in classes]
     return torch.stack([table[ids].mean(dim=0) for ids in names]).detach().float()
+
+
+def build_bridge(config: TwnmConfig, language: LanguageModel) -> tuple[AudioTower | None, Projector]:
+    """A new projector to the language model, and the tower whose vectors it reads, if it shall read those of the language model's own.
+
+    Raises InputError when the language model has no such tower.
+    """
+    tower = load_tower(language, config.language) if config.semantic == "own" else None
+    return tower, Projector(config.encoder, class_anchors(language, config.encoder.classes), None if tower is None else tower.size)
 
 
 class Hearing:
@@ -208,13 +222,25 @@ class Hearing:
 
 
 class Twnm(Hearing):
-    """Ears (encoders), bridge (projector) and mind (language model); `load` gives the shipped one."""
+    """Ears (encoders), bridge (projector) and mind (language model); `load` gives the shipped one.
 
-    def __init__(self, encoder: SlotEncoder, semantic: SemanticEncoder, projector: Projector, language: LanguageModel) -> None:
+    With a `tower` the projector reads its semantic vectors of W, and the encoder alone those of `semantic`.
+    Raises InputError for a tokenizer without the chat tokens.
+    """
+
+    def __init__(
+        self, encoder: SlotEncoder, semantic: SemanticEncoder, projector: Projector, language: LanguageModel, tower: WaveEncoder | None = None
+    ) -> None:
         super().__init__(encoder, semantic)
-        self.projector, self.language = projector, language
-        self.start_id, self.end_id = (self.ids(token)[0] for token in ("<|im_start|>", "<|im_end|>"))
+        self.projector, self.language, self.tower = projector, language, tower
+        self.start_id, self.end_id = (self._chat_id(token) for token in ("<|im_start|>", "<|im_end|>"))
         self.newline_id = self.ids("\n")[-1]
+
+    def _chat_id(self, token: str) -> int:
+        ids = self.ids(token)
+        if len(ids) != 1:
+            raise InputError(f"the language model's tokenizer has no {token}; give a model that is tuned to chat with it, as SmolLM2-Instruct and Qwen are")
+        return ids[0]
 
     def ids(self, text: str) -> list[int]:
         """Token ids of plain text."""
@@ -240,6 +266,10 @@ class Twnm(Hearing):
         embedded: Tensor = table(torch.tensor(ids, device=table.get_parameter("weight").device))
         return embedded
 
+    def for_projector(self, heard: HeardBatch, audio: Float[Tensor, "batch channels samples"]) -> HeardBatch:
+        """What the projector reads of clips: with a tower, its vectors of W (the first channel of `audio`) in place of the semantic encoder's."""
+        return heard if self.tower is None else replace(heard, semantic=self.tower(audio).to(heard.frames.device))
+
     def audio_prefix(self, heard: HeardBatch) -> Float[Tensor, "tokens width"]:
         """What stands before the evidence, as embeddings."""
         return torch.cat([self.embed([self.start_id]), self.projector(heard), self.embed([self.newline_id])])
@@ -250,7 +280,7 @@ class Twnm(Hearing):
         heard, objects, room = self.hear_window(audio)
         duration_s = audio.shape[-1] / SAMPLE_RATE_HZ
         evidence, notes = tell(objects, room, duration_s)
-        begun = read(self.language.model, self.audio_prefix(heard))
+        begun = read(self.language.model, self.audio_prefix(self.for_projector(heard, audio[None])))
         whole = read(self.language.model, self.embed(self.told_ids(evidence, notes)), begun)
         return Listening(whole, evidence, begun, tuple(objects), room, duration_s)
 
@@ -361,10 +391,10 @@ def load(name_or_folder: str | Path = "small") -> Twnm:
     folder = _folder(name_or_folder)
     config = read_config(folder)
     language = load_language_model(config.language, lora=config.lora)
-    projector = Projector(config.encoder, class_anchors(language, config.encoder.classes))
+    tower, projector = build_bridge(config, language)
     load_trained(projector, language.model, folder)
     merge_lora(language.model)
-    return Twnm(load_encoder(folder), default_semantic(), projector.eval().requires_grad_(False), language)
+    return Twnm(load_encoder(folder), default_semantic(), projector.eval().requires_grad_(False), language, tower)
 
 
 @functools.cache
