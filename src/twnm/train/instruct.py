@@ -95,6 +95,23 @@ class InstructRecipe(Schedule):
         return self.lora_rate, self.projector_rate
 
 
+SCALE = InstructRecipe(
+    name="7b",
+    scenes="indoor 6, moving 2",
+    language="Qwen/Qwen2-Audio-7B-Instruct",
+    lora=LoraSettings(rank=32, alpha=64),
+    semantic="own",
+    steps=3000,
+    lessons=64,
+    together=8,
+    warmup=100,
+    lora_rate=2e-4,
+    projector_rate=1e-3,
+    save_every=200,
+    workers=15,
+    half=True,
+    device="cuda",
+)
 INSTRUCT_RECIPES = {
     "small": InstructRecipe(),
     "further": InstructRecipe(
@@ -120,6 +137,8 @@ INSTRUCT_RECIPES = {
         half=True,
         device="cuda",
     ),
+    "7b": SCALE,
+    "7b-omni": SCALE.model_copy(update={"name": "7b-omni", "language": "Qwen/Qwen2.5-Omni-7B"}),
     "tiny": InstructRecipe(name="tiny", scenes="anechoic", steps=2, lessons=1, questions=2, save_every=1, threads=1),
 }
 

@@ -92,7 +92,10 @@ class Processes:
 
 @contextmanager
 def together(device: str) -> Iterator[Processes]:
-    """This process among those that torchrun started; alone if none did. `device` is that of the recipe: "cpu" (by gloo) or "cuda" (by NCCL)."""
+    """This process among those that torchrun started; alone if none did. `device` is that of the recipe: "cpu" (by gloo) or "cuda" (by NCCL).
+
+    A process group that is there already is used and left open.
+    """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         yield Processes()
@@ -100,8 +103,11 @@ def together(device: str) -> Iterator[Processes]:
     kind = device.partition(":")[0]
     if kind == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    distributed.init_process_group("nccl" if kind == "cuda" else "gloo")
+    new = not distributed.is_initialized()
+    if new:
+        distributed.init_process_group("nccl" if kind == "cuda" else "gloo")
     try:
         yield Processes(distributed.get_rank(), count, kind)
     finally:
-        distributed.destroy_process_group()
+        if new:
+            distributed.destroy_process_group()
