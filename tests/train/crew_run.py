@@ -11,11 +11,8 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-import torch
-
-sys.path[:0] = [str(Path(__file__).parent.parent / "model")]
-
 import tiny_audio_language
+import torch
 from tiny_model import EVIDENCE, LoudnessSemantic, heard_arrays, item, noise, tiny_encoder, tiny_twnm
 
 from twnm.model.language import LoraSettings, lora_weights
@@ -42,8 +39,9 @@ def recipe_of(folder: Path) -> InstructRecipe:
 
 def lesson(number: int) -> Lesson:
     question = item("Where is the dog?", "dog 90° is left", f"on your left, {number % 5} m away")
-    wave = noise(1.0, seed=number)[:1].astype(np.float16)
-    return Lesson(heard_arrays(tiny_twnm(), number), EVIDENCE, (question,) * (1 + number % 2), wave=wave)
+    heard = heard_arrays(tiny_twnm(), number)
+    sounds = np.concatenate([noise(2.0, seed=10 * number + part)[:2] for part in range(4)]).astype(np.float16)
+    return Lesson(heard, EVIDENCE, (question,) * (1 + number % 2), sounds=sounds[: 1 + int((heard["exists"] > 0.5).sum())])
 
 
 def stream(factory: Callable[[], Callable[[int], Lesson]], first: int, workers: int) -> Iterator[Lesson]:

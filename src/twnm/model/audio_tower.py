@@ -1,8 +1,8 @@
-"""The semantic branch of a large audio language model: its own audio tower hears W.
+"""The semantic branch of a large audio language model: its own audio tower hears W, and a beam towards each object.
 
 The tower of Qwen2-Audio and of Qwen2.5-Omni's thinker is that of Whisper: log-mel frames of 10 ms at 16 kHz, two convolutions, a transformer, and the
-mean of neighbouring states, 25 vectors a second. The mean over each second goes to the projector in place of YAMNet's vector. The spatial encoder
-keeps YAMNet, with which it was trained.
+mean of neighbouring states, 25 vectors a second. Their mean over each second goes to the projector. The spatial encoder keeps YAMNet, with which it
+was trained.
 """
 
 from typing import Any
@@ -37,7 +37,7 @@ class AudioTower:
 
     @torch.no_grad()
     def __call__(self, audio: Float[Tensor, "batch channels samples"]) -> Float[Tensor, "batch patches size"]:
-        """One float32 vector for each second of channel W, from audio at 24 kHz, where the tower is.
+        """One float32 vector for each second of the first channel, from audio at 24 kHz, where the tower is.
 
         Raises ValueError for more than 30 s, which the tower does not hear.
         """

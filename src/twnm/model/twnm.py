@@ -29,7 +29,7 @@ from twnm.audio import SAMPLE_RATE_HZ
 from twnm.errors import InputError
 from twnm.model.audio_tower import AudioTower, load_tower
 from twnm.model.binding import bind, called
-from twnm.model.hear import WINDOW_S, HeardObject, HeardRoom, hear_clips, mean_room, read_objects, read_room
+from twnm.model.hear import EXISTS_ABOVE, WINDOW_S, HeardObject, HeardRoom, hear_clips, mean_room, read_objects, read_room, sounds_of
 from twnm.model.language import (
     LanguageModel,
     LoraSettings,
@@ -47,7 +47,7 @@ from twnm.model.notes import tell
 from twnm.model.projector import DenseHybridProjector, HeardBatch, SlotProjector, summarise_slots
 from twnm.model.recording import usable
 from twnm.model.semantic import SemanticEncoder, WaveEncoder, default_semantic
-from twnm.model.slots import SlotEncoder
+from twnm.model.slots import SlotEncoder, SlotOutput
 from twnm.model.spatial_encoder import EncoderConfig
 from twnm.questions.answer import LETTERS, check_question, write_output
 from twnm.questions.evidence import Heard
@@ -149,12 +149,12 @@ def load_strictly(module: nn.Module, tensors: dict[str, Tensor], source: Path) -
 
 
 class Projector(nn.Module):
-    """The trained bridge to the language model: dense map, object and room tokens; `semantic_size` if it is not that of the encoder."""
+    """The trained bridge to the language model: dense map, object and room tokens; `tower_size` is that of the vectors of a tower, 0 without one."""
 
-    def __init__(self, config: EncoderConfig, anchors: Float[Tensor, "classes width"], semantic_size: int | None = None) -> None:
+    def __init__(self, config: EncoderConfig, anchors: Float[Tensor, "classes width"], tower_size: int = 0) -> None:
         super().__init__()
-        self.dense = DenseHybridProjector(config.width, semantic_size or config.semantic_size, anchors.shape[1])
-        self.slots = SlotProjector(anchors, config.width)
+        self.dense = DenseHybridProjector(config.width, tower_size or config.semantic_size, anchors.shape[1])
+        self.slots = SlotProjector(anchors, config.width + tower_size)
 
     def forward(self, heard: HeardBatch, row: int = 0) -> Float[Tensor, "tokens width"]:
         """The audio tokens of one clip: dense map, existing objects by onset, room."""
@@ -177,7 +177,24 @@ def build_bridge(config: TwnmConfig, language: LanguageModel) -> tuple[AudioTowe
     Raises InputError when the language model has no such tower.
     """
     tower = load_tower(language, config.language) if config.semantic == "own" else None
-    return tower, Projector(config.encoder, class_anchors(language, config.encoder.classes), None if tower is None else tower.size)
+    return tower, Projector(config.encoder, class_anchors(language, config.encoder.classes), 0 if tower is None else tower.size)
+
+
+def with_tower(tower: WaveEncoder, heard: HeardBatch, sounds: Float[Tensor, "sounds samples"]) -> HeardBatch:
+    """What the projector reads of one clip when a tower hears it: its vectors of W in place of the semantic ones, those of the beams behind the embeddings.
+
+    Args:
+        sounds: W and a beam towards each existing slot (`twnm.model.hear.sounds_of`); a beam's vector is the mean over the seconds in which the slot is active.
+    """
+    vectors = tower(sounds[:, None]).to(heard.frames.device)
+    exists = heard.exists[0] > EXISTS_ABOVE
+    second = torch.arange(vectors.shape[1], device=vectors.device)
+    onset, offset = heard.span[0, exists].T[..., None]
+    within = ((second + 1 > onset) & (second < offset)).float()
+    beams = vectors.new_zeros(len(exists), vectors.shape[-1])
+    beams[exists] = torch.einsum("op,ops->os", within / within.sum(dim=1, keepdim=True).clamp_min(1.0), vectors[1:])
+    parts = (nn.functional.layer_norm(part, part.shape[-1:]) for part in (heard.embedding, beams[None]))
+    return replace(heard, semantic=vectors[:1], embedding=torch.cat(list(parts), dim=-1))
 
 
 class Hearing:
@@ -190,8 +207,11 @@ class Hearing:
     def hear_window(self, audio: Float[Tensor, "4 samples"]) -> tuple[HeardBatch, list[HeardObject], HeardRoom]:
         """One window of audio through the encoders."""
         output, semantic = hear_clips(self.encoder, self.semantic, audio[None])
-        duration_s = audio.shape[-1] / 24_000
-        return summarise_slots(output, semantic), read_objects(output, 0, self.encoder.config.classes, duration_s=duration_s), read_room(output, 0)
+        return summarise_slots(output, semantic), *self.read_slots(output, audio.shape[-1] / SAMPLE_RATE_HZ)
+
+    def read_slots(self, output: SlotOutput, duration_s: float) -> tuple[list[HeardObject], HeardRoom]:
+        """The objects and the room of one window."""
+        return read_objects(output, 0, self.encoder.config.classes, duration_s=duration_s), read_room(output, 0)
 
     def scene(self, foa: Float32[np.ndarray, "4 samples"]) -> HeardScene:
         """The objects of a recording, AmbiX at 24 kHz; windows of 5 s, linked.
@@ -224,7 +244,7 @@ class Hearing:
 class Twnm(Hearing):
     """Ears (encoders), bridge (projector) and mind (language model); `load` gives the shipped one.
 
-    With a `tower` the projector reads its semantic vectors of W, and the encoder alone those of `semantic`.
+    With a `tower` the projector reads what that hears (`with_tower`), and the encoder alone hears by `semantic`.
     Raises InputError for a tokenizer without the chat tokens.
     """
 
@@ -266,10 +286,6 @@ class Twnm(Hearing):
         embedded: Tensor = table(torch.tensor(ids, device=table.get_parameter("weight").device))
         return embedded
 
-    def for_projector(self, heard: HeardBatch, audio: Float[Tensor, "batch channels samples"]) -> HeardBatch:
-        """What the projector reads of clips: with a tower, its vectors of W (the first channel of `audio`) in place of the semantic encoder's."""
-        return heard if self.tower is None else replace(heard, semantic=self.tower(audio).to(heard.frames.device))
-
     def audio_prefix(self, heard: HeardBatch) -> Float[Tensor, "tokens width"]:
         """What stands before the evidence, as embeddings."""
         return torch.cat([self.embed([self.start_id]), self.projector(heard), self.embed([self.newline_id])])
@@ -277,10 +293,14 @@ class Twnm(Hearing):
     @torch.no_grad()
     def listen(self, audio: Float[Tensor, "4 samples"]) -> Listening:
         """Hear one window; the slots say the evidence, and the language model reads it behind the audio tokens."""
-        heard, objects, room = self.hear_window(audio)
+        output, semantic = hear_clips(self.encoder, self.semantic, audio[None])
         duration_s = audio.shape[-1] / SAMPLE_RATE_HZ
+        objects, room = self.read_slots(output, duration_s)
+        heard = summarise_slots(output, semantic)
+        if self.tower is not None:
+            heard = with_tower(self.tower, heard, torch.from_numpy(sounds_of(output, 0, audio.numpy())))
         evidence, notes = tell(objects, room, duration_s)
-        begun = read(self.language.model, self.audio_prefix(self.for_projector(heard, audio[None])))
+        begun = read(self.language.model, self.audio_prefix(heard))
         whole = read(self.language.model, self.embed(self.told_ids(evidence, notes)), begun)
         return Listening(whole, evidence, begun, tuple(objects), room, duration_s)
 

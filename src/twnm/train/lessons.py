@@ -25,11 +25,11 @@ from torch import Tensor, nn
 
 from twnm.ambisonics import angle_between_deg, unit_vector
 from twnm.model.binding import called
-from twnm.model.hear import HeardObject, hear_clips, read_objects, read_room
+from twnm.model.hear import HeardObject, hear_clips, read_objects, read_room, sounds_of
 from twnm.model.notes import heard_scene, tell
 from twnm.model.projector import HeardBatch, summarise_slots
 from twnm.model.slots import SlotEncoder
-from twnm.model.twnm import Twnm
+from twnm.model.twnm import Twnm, with_tower
 from twnm.questions.ask import ask_all
 from twnm.questions.schema import Item
 from twnm.scene import Scene
@@ -49,7 +49,7 @@ _LESS_SURE, _GUMBEL_SCALE = 0.6, 1.5
 class Lesson:
     """One scene: slot summary as arrays, evidence and notes as the slots say them, and questions; those numbered in `bare` are asked without their options.
 
-    `wave` is W at 24 kHz, (1, samples) in half precision, for a model whose own audio tower hears it; else without samples.
+    `sounds` is for a model whose own audio tower hears: W and a beam towards each object (`twnm.model.hear.sounds_of`) in half precision; else without samples.
     """
 
     heard: dict[str, np.ndarray]
@@ -57,7 +57,7 @@ class Lesson:
     items: tuple[Item, ...]
     notes: str = ""
     bare: frozenset[int] = frozenset()
-    wave: np.ndarray = field(default_factory=lambda: np.zeros((1, 0), np.float16), repr=False)
+    sounds: np.ndarray = field(default_factory=lambda: np.zeros((1, 0), np.float16), repr=False)
 
     def heard_batch(self, device: torch.device | str = "cpu") -> HeardBatch:
         """The slot summary as tensors with a batch of one."""
@@ -65,12 +65,12 @@ class Lesson:
 
 
 class LessonMaker:
-    """Makes lessons of one stream in this process; `encoder` is the trained one, `waves` whether lessons keep W for an audio tower."""
+    """Makes lessons of one stream in this process; `encoder` is the trained one, `sounds` whether lessons keep them for an audio tower."""
 
-    def __init__(self, spec: StreamSpec, encoder: SlotEncoder, questions: int, waves: bool = False) -> None:
+    def __init__(self, spec: StreamSpec, encoder: SlotEncoder, questions: int, sounds: bool = False) -> None:
         self.source = ChunkMaker(spec)
         self.encoder = encoder.eval()
-        self.questions, self.waves = questions, waves
+        self.questions, self.sounds = questions, sounds
         self._share = self._task_share()
 
     def make(self, index: int) -> Lesson:
@@ -101,7 +101,7 @@ class LessonMaker:
             items=chosen,
             notes=notes,
             bare=frozenset(np.flatnonzero(rng.random(len(chosen)) < _BARE_SHARE).tolist()),
-            wave=foa[:1, : foa.shape[1] if self.waves else 0].astype(np.float16),
+            sounds=(sounds_of(output, 0, foa) if self.sounds else foa[:1, :0]).astype(np.float16),
         )
 
     def _task_share(self) -> Counter[str]:
@@ -152,17 +152,17 @@ def true_labels(objects: Sequence[HeardObject], scene: Scene) -> list[str]:
     return labels
 
 
-def lesson_factory(spec: StreamSpec, encoder_folder: Any, questions: int, waves: bool = False) -> Callable[[int], Lesson]:
+def lesson_factory(spec: StreamSpec, encoder_folder: Any, questions: int, sounds: bool = False) -> Callable[[int], Lesson]:
     """For worker processes: a maker with the encoder of a weights folder."""
     from twnm.model.twnm import load_encoder
 
-    return LessonMaker(spec, load_encoder(encoder_folder), questions, waves).make
+    return LessonMaker(spec, load_encoder(encoder_folder), questions, sounds).make
 
 
 def heard_by(model: Twnm, lesson: Lesson) -> HeardBatch:
     """What a model's projector reads of a lesson, where the projector is."""
-    device = next(model.projector.parameters()).device
-    return model.for_projector(lesson.heard_batch(device), torch.from_numpy(lesson.wave).float()[None])
+    heard = lesson.heard_batch(next(model.projector.parameters()).device)
+    return heard if model.tower is None else with_tower(model.tower, heard, torch.from_numpy(lesson.sounds).float())
 
 
 @dataclass(frozen=True)
