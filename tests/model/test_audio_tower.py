@@ -79,6 +79,14 @@ def test_only_w_is_heard_and_at_one_level(tower: AudioTower) -> None:
     assert (tower(foa) - tower(torch.from_numpy(noise(2.0, seed=1))[None])).abs().max() > 1e-3
 
 
+def test_it_hears_under_bfloat16_too(tower: AudioTower) -> None:
+    foa = torch.from_numpy(noise(2.0))[None]
+    with torch.autocast("cpu", torch.bfloat16):
+        half = tower(foa)
+    assert half.dtype == torch.float32
+    torch.testing.assert_close(half, tower(foa), rtol=0, atol=0.1)
+
+
 def heard_by_the_whole_model(language: LanguageModel, wave: np.ndarray) -> torch.Tensor:
     """The audio states that a forward pass over a prompt with audio reads, (states, size)."""
     model: Any = language.model

@@ -81,7 +81,7 @@ def main(folder: Path) -> None:
     run(folder, "resumed")
     real = time.monotonic
     with mock.patch.object(time, "monotonic", lambda: real() * (1000.0 if rank else 1.0)):
-        run(folder, "timed", minutes=0.02)
+        run(folder, "timed", minutes=0.02, half=True)
     torch.distributed.destroy_process_group()
 
 

@@ -46,9 +46,10 @@ class AudioTower:
         wave = at_one_level(audio[:, 0]).numpy(force=True)
         rate_hz = self._extractor.sampling_rate
         waves = soxr.resample(wave.T, SAMPLE_RATE_HZ, rate_hz, quality="HQ").T
-        inputs = self._extractor(
-            list(waves), sampling_rate=rate_hz, padding="longest" if self._omni else "max_length", return_attention_mask=True, return_tensors="pt"
-        ).to(self._model.device)
+        with torch.autocast("cpu", enabled=False):  # the extractor cannot work in half precision
+            inputs = self._extractor(
+                list(waves), sampling_rate=rate_hz, padding="longest" if self._omni else "max_length", return_attention_mask=True, return_tensors="pt"
+            ).to(self._model.device)
         states = (self._omni_states if self._omni else self._qwen2_audio_states)(inputs.input_features, inputs.attention_mask)
         return nn.functional.avg_pool1d(states.float().transpose(1, 2), STATES_PER_S, ceil_mode=True).transpose(1, 2)
 

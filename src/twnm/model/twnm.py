@@ -190,9 +190,9 @@ def with_tower(tower: WaveEncoder, heard: HeardBatch, sounds: Float[Tensor, "sou
     exists = heard.exists[0] > EXISTS_ABOVE
     second = torch.arange(vectors.shape[1], device=vectors.device)
     onset, offset = heard.span[0, exists].T[..., None]
-    within = ((second + 1 > onset) & (second < offset)).float()
+    within = ((second + 1 > onset) & (second < offset)).float()[..., None]
     beams = vectors.new_zeros(len(exists), vectors.shape[-1])
-    beams[exists] = torch.einsum("op,ops->os", within / within.sum(dim=1, keepdim=True).clamp_min(1.0), vectors[1:])
+    beams[exists] = (within * vectors[1:]).sum(dim=1) / within.sum(dim=1).clamp_min(1.0)
     parts = (nn.functional.layer_norm(part, part.shape[-1:]) for part in (heard.embedding, beams[None]))
     return replace(heard, semantic=vectors[:1], embedding=torch.cat(list(parts), dim=-1))
 
