@@ -1,6 +1,7 @@
 """Training in miniature on a random Qwen2-Audio, as one process or by torchrun as several: `python -m torch.distributed.run ... crew_run.py FOLDER`."""
 
 import contextlib
+import functools
 import itertools
 import os
 import sys
@@ -37,6 +38,7 @@ def recipe_of(folder: Path) -> InstructRecipe:
     return INSTRUCT_RECIPES["tiny"].model_copy(update=rates | own | {"steps": STEPS, "lessons": LESSONS, "together": 2, "save_every": 2})
 
 
+@functools.cache
 def lesson(number: int) -> Lesson:
     question = item("Where is the dog?", "dog 90° is left", f"on your left, {number % 5} m away")
     heard = heard_arrays(tiny_twnm(), number)

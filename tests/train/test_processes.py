@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -23,10 +24,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("crew")
     crew_run.make_parts(folder)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", crew_run.__file__, str(folder)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    own = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | own, start_new_session=True) as crew:
+        try:
+            _, errors = crew.communicate(timeout=240)
+        except subprocess.TimeoutExpired:
+            os.killpg(crew.pid, signal.SIGKILL)  # torchrun alone would leave its processes behind
+            raise
+    assert crew.returncode == 0, errors[-3000:]
     return folder
 
 
