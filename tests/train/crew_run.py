@@ -4,6 +4,7 @@ import contextlib
 import functools
 import itertools
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -80,6 +81,8 @@ def main(folder: Path) -> None:
     torch.save(state_of(whole) | {"part": layer.to_local().clone()}, folder / f"rank{rank}.pt")
     with contextlib.suppress(KeyboardInterrupt):
         run(folder, "resumed", stopped(3 * LESSONS // count))
+    if rank == 0:
+        shutil.copytree(folder / "resumed", folder / "stopped")
     run(folder, "resumed")
     real = time.monotonic
     with mock.patch.object(time, "monotonic", lambda: real() * (1000.0 if rank else 1.0)):

@@ -63,6 +63,11 @@ def test_a_run_of_two_processes_resumes_at_the_same_bits(folder: Path) -> None:
             torch.testing.assert_close(resumed[key], value, rtol=0, atol=0, msg=key)
 
 
+def test_another_number_of_processes_can_go_on(folder: Path, alone: dict[str, Any]) -> None:
+    for name, value in crew_run.state_of(crew_run.run(folder, "stopped")).items():
+        torch.testing.assert_close(value, alone[name], rtol=1e-3, atol=1e-4, msg=name)
+
+
 def test_the_first_process_decides_when_the_time_is_over(folder: Path) -> None:
     assert 1.2 <= rows(folder / "timed")[-1]["seconds"] < 60.0
 
