@@ -305,3 +305,9 @@ def test_importing_twnm_loads_nothing_heavy() -> None:
 def test_the_command_line_starts_without_models_or_pictures() -> None:
     code = "import sys, twnm.cli; print([name for name in ('torch', 'transformers', 'matplotlib', 'numba') if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_python_runs_the_package_as_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "twnm", "train", "instruct", "--out", "x", "--recipe", "huge"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("twnm: unknown recipe 'huge'; choose one of small, further, gpu, 7b, 7b-omni, tiny")

@@ -167,3 +167,14 @@ def test_a_folder_with_another_recipe_is_refused(recipe: InstructRecipe, encoder
     train_instruct(recipe.model_copy(update={"steps": 1}), encoder_folder, tmp_path)
     with pytest.raises(InputError, match="holds a run of another recipe"):
         train_instruct(recipe, encoder_folder, tmp_path)
+
+
+def test_a_run_from_before_the_large_recipes_is_gone_on_with(recipe: InstructRecipe, encoder_folder: Path, tmp_path: Path) -> None:
+    train_instruct(recipe, encoder_folder, tmp_path)
+    path = tmp_path / "step_0000004" / "state.json"
+    state = json.loads(path.read_text())
+    del state["recipe"]["semantic"], state["recipe"]["checkpointing"]
+    path.write_text(json.dumps(state))
+    train_instruct(recipe, encoder_folder, tmp_path)
+    with pytest.raises(InputError, match="holds a run of another recipe"):
+        train_instruct(recipe.model_copy(update={"checkpointing": True}), encoder_folder, tmp_path)

@@ -188,6 +188,10 @@ def test_lessons_are_functions_of_their_number_and_end_in_the_answer(monkeypatch
     lessons = [maker.make(number) for number in (3, 0, 3)]
     assert lessons[0].items == lessons[2].items
     assert lessons[0].evidence == lessons[2].evidence
+    assert lessons[0].sounds.size == 0
+    with_sounds = LessonMaker(spec, encoder, questions=2, sounds=True).make(3)
+    assert with_sounds.items == lessons[0].items
+    assert with_sounds.sounds.shape == (1 + (with_sounds.heard["exists"] > 0.5).sum(), 120_000)
     np.testing.assert_array_equal(lessons[0].heard["place"], lessons[2].heard["place"])
     assert not np.array_equal(lessons[0].heard["place"], lessons[1].heard["place"])
     assert all(len(lesson.items) <= 2 for lesson in lessons)

@@ -88,6 +88,8 @@ def train_instruct(
 ) -> None:
     """Train the projector and the language model's LoRA to say what is heard and to answer.
 
+    On several graphics processors: torchrun --nproc-per-node 8 -m twnm train instruct --recipe 7b ...
+
     Parameters
     ----------
     out
@@ -95,7 +97,7 @@ def train_instruct(
     encoder
         Folder of a trained encoder; the shipped one if absent.
     recipe
-        small, further (from a trained model), gpu (on a graphics processor) or tiny.
+        small, further (from a trained model), gpu (on a graphics processor), 7b (Qwen2-Audio, on several), 7b-omni (Qwen2.5-Omni) or tiny.
     sounds
         Folder of dry sounds; your own catalogue if absent.
     begin_with
@@ -107,7 +109,7 @@ def train_instruct(
     seed
         Instead of the recipe's.
     workers
-        Processes that make lessons; the recipe's if absent.
+        Processes that make lessons, for each process that trains; the recipe's if absent.
     half
         Multiply in bfloat16; if not said, where the processor has instructions for it.
     """

@@ -53,17 +53,25 @@ def beam_patches(
     """The beam's sound in the patches of one object, brought to one level together."""
     starts = patch_starts(first, last, foa.shape[1])
     cut = np.zeros((len(starts), PATCH_SAMPLES), np.float32)
-    centres = (np.arange(len(weights)) + 0.5) * _FRAME_SAMPLES
     for row, start in enumerate(starts):
-        part = foa[:, start : start + PATCH_SAMPLES]
-        near = slice(max(0, start // _FRAME_SAMPLES - 1), (start + PATCH_SAMPLES) // _FRAME_SAMPLES + 2)
-        if np.ptp(weights[near], axis=0).max() < 1e-3:
-            cut[row, : part.shape[1]] = weights[near][0].astype(np.float32) @ part
-            continue
-        times = np.arange(start, start + part.shape[1])
-        for channel in range(4):
-            cut[row, : part.shape[1]] += np.interp(times, centres, weights[:, channel]).astype(np.float32) * part[channel]
+        sound = steered(foa, weights, start, PATCH_SAMPLES)
+        cut[row, : len(sound)] = sound
     return cut * np.float32(_LEVEL_RMS / max(math.sqrt(float(np.mean(np.square(cut)))), _SILENCE_RMS))
+
+
+def steered(foa: Float32[np.ndarray, "4 samples"], weights: Float[np.ndarray, "time 4"], start: int, count: int) -> Float32[np.ndarray, " steered"]:
+    """What a beam hears in up to `count` samples from `start`; the weights, ten a second, are interpolated where they change."""
+    part = foa[:, start : start + count]
+    near = slice(max(0, start // _FRAME_SAMPLES - 1), (start + count) // _FRAME_SAMPLES + 2)
+    if np.ptp(weights[near], axis=0).max() < 1e-3:
+        held: np.ndarray = weights[near][0].astype(np.float32) @ part
+        return held
+    centres = (np.arange(len(weights)) + 0.5) * _FRAME_SAMPLES
+    times = np.arange(start, start + part.shape[1])
+    sound = np.zeros(part.shape[1], np.float32)
+    for channel in range(4):
+        sound += np.interp(times, centres, weights[:, channel]).astype(np.float32) * part[channel]
+    return sound
 
 
 def hear_beams(

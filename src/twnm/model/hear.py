@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from torch import Tensor
 
 from twnm.ambisonics import angle_between_deg, angles_deg, unit_vector
+from twnm.model.beams import beam_weights, steered
 from twnm.model.features import LABEL_RATE_HZ
 from twnm.model.semantic import SemanticEncoder
 from twnm.model.slots import SlotEncoder, SlotOutput
@@ -119,11 +120,23 @@ def hear_clips(
             return output, heard
         beams = torch.zeros(*exists.shape, 2, heard.shape[-1])
         for row in torch.nonzero(exists.any(dim=1)).flatten().tolist():
-            slots = torch.nonzero(exists[row]).flatten()
-            active = np.stack([_while_active(one) for one in output.activity[row, slots].sigmoid().numpy(force=True)])
-            beams[row, slots] = semantic.hear_beams(audio[row].numpy(), output.direction[row, slots].numpy(force=True).astype(float), active)
+            beams[row, exists[row].cpu()] = semantic.hear_beams(audio[row].numpy(), *_tracks(output, row))
         named = encoder.name(output.label, output.evidence, beams.to(device))
         return replace(output, label=torch.where(exists[..., None], named, output.label)), heard
+
+
+def sounds_of(output: SlotOutput, row: int, foa: Float32[np.ndarray, "4 samples"]) -> Float32[np.ndarray, "sounds samples"]:
+    """What there is to hear one by one in clip `row`, at 24 kHz: W, then a beam towards each existing slot in the slots' order."""
+    weights = beam_weights(*_tracks(output, row))
+    return np.stack([foa[0], *(steered(foa, one, 0, foa.shape[1]) for one in weights)])
+
+
+def _tracks(output: SlotOutput, row: int) -> tuple[Float[np.ndarray, "objects time 3"], Float[np.ndarray, "objects time"]]:
+    """Directions of the existing slots of clip `row`, and ones in the frames in which each is active."""
+    slots = torch.nonzero(output.existence[row].sigmoid() > EXISTS_ABOVE).flatten()
+    directions = output.direction[row, slots].numpy(force=True).astype(float)
+    active = [_while_active(one) for one in output.activity[row, slots].sigmoid().numpy(force=True)]
+    return directions, np.array(active).reshape(directions.shape[:2])
 
 
 def _while_active(activity: np.ndarray) -> np.ndarray:

@@ -1,7 +1,8 @@
 """The language model: loading it with LoRA, and generating from and scoring behind a prefix of vectors.
 
-The model is any causal language model of transformers. It is fed embeddings, since audio tokens are vectors without an id. A `Prefix` is what the
-model has read, so that one recording is read once for many questions and one question once for many answers.
+The model is any causal language model of transformers, or an audio language model whose text model is used as one: Qwen2-Audio, and the thinker of
+Qwen2.5-Omni, whose audio tower stays beside it (`twnm.model.audio_tower`). It is fed embeddings, since audio tokens are vectors without an id. A `Prefix`
+is what the model has read, so that one recording is read once for many questions and one question once for many answers.
 
 Decoding is greedy. A guide may allow certain continuations only, as `twnm.model.reckoning` does for figures: those that follow are put in without asking.
 
@@ -16,11 +17,23 @@ import torch
 from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoTokenizer, Cache, DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForMultimodalLM,
+    AutoTokenizer,
+    Cache,
+    DynamicCache,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from twnm.errors import InputError
 from twnm.model.fetch import resolve_model
+from twnm.model.pretrained import load_complete, writing_config
 
+HEARING_MODELS = ("qwen2_audio", "qwen2_5_omni_thinker")
+"""Kinds of audio language models whose text model and audio tower are used."""
 Stop = Callable[[list[int]], bool]
 """Whether generation ends after these generated token ids; the last of them is kept."""
 
@@ -69,23 +82,38 @@ def load_language_model(name_or_path: str, *, dtype: torch.dtype = torch.float32
     """A language model whose own weights are frozen; with `lora`, trainable updates that start at zero.
 
     Args:
-        name_or_path: one of our names ("smollm2-135m-instruct"), a folder, or a hub name ("org/name").
+        name_or_path: one of our names ("smollm2-135m-instruct"), a folder, or a hub name ("org/name"), of a causal language model, Qwen2-Audio or
+            Qwen2.5-Omni.
         dtype: of the weights; LoRA weights are float32.
         lora: None for no updates.
 
     Raises:
-        InputError: the model cannot be found or loaded.
+        InputError: the model cannot be found or loaded, or is of another kind.
     """
     place = resolve_model(name_or_path)
     try:
-        model = AutoModelForCausalLM.from_pretrained(place, dtype=dtype)
+        model = _read_model(place, dtype)
         tokenizer = AutoTokenizer.from_pretrained(place, padding_side="left")
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot load a language model from {name_or_path!r}: {str(error).splitlines()[0]}; give a folder or hub name of one") from error
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"cannot load a language model from {name_or_path!r}: {reason}; give a folder or hub name of one, of Qwen2-Audio or Qwen2.5-Omni"
+        ) from error
     model.requires_grad_(False)
     if lora is not None:
         add_lora(model, lora)
     return LanguageModel(model.eval(), tokenizer)
+
+
+def _read_model(place: str, dtype: torch.dtype) -> PreTrainedModel:
+    config = writing_config(AutoConfig.from_pretrained(place))
+    if config.model_type not in HEARING_MODELS:
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(place, dtype=dtype)
+        return model
+    model = load_complete(AutoModelForMultimodalLM, place, config, dtype)
+    if hasattr(model.base_model, "visual"):
+        model.base_model.visual = nn.Identity()  # pictures take no part: 1.3 GB less
+    return model
 
 
 def add_lora(model: PreTrainedModel, settings: LoraSettings) -> None:

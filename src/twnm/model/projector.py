@@ -28,7 +28,8 @@ class HeardBatch:
     """What the frozen encoders say of B clips, ready for the projector; `exists` marks the slots that become tokens.
 
     frames (B, T, width), semantic (B, patches, size), label (B, K, classes) probabilities, place (B, K, 4): azimuth and elevation in radians, log distance,
-    log spread; span (B, K, 2): onset and offset in seconds; embedding (B, K, width); room (B, 2): log RT60 and log volume.
+    log spread; span (B, K, 2): onset and offset in seconds; embedding (B, K, width), with a tower behind it what that hears (`twnm.model.twnm.with_tower`);
+    room (B, 2): log RT60 and log volume.
     """
 
     frames: Float[Tensor, "batch time width"]
@@ -37,7 +38,7 @@ class HeardBatch:
     label: Float[Tensor, "batch slots classes"]
     place: Float[Tensor, "batch slots 4"]
     span: Float[Tensor, "batch slots 2"]
-    embedding: Float[Tensor, "batch slots width"]
+    embedding: Float[Tensor, "batch slots embedding"]
     room: Float[Tensor, "batch 2"]
 
 

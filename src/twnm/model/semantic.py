@@ -24,14 +24,24 @@ _SILENCE_RMS = 1e-5
 
 
 @runtime_checkable
-class SemanticEncoder(Protocol):
-    """Anything that turns AmbiX audio at 24 kHz into vectors: one per second of W, and two for each object by a beam towards it."""
+class WaveEncoder(Protocol):
+    """Anything that turns audio at 24 kHz, W first, into one vector per second of W."""
 
-    def __call__(self, audio: Float[Tensor, "batch 4 samples"]) -> Float[Tensor, "batch patches size"]: ...
+    def __call__(self, audio: Float[Tensor, "batch channels samples"]) -> Float[Tensor, "batch patches size"]: ...
+
+
+@runtime_checkable
+class SemanticEncoder(WaveEncoder, Protocol):
+    """A `WaveEncoder` that also turns AmbiX audio into two vectors for each object, by a beam towards it."""
 
     def hear_beams(
         self, foa: Float32[np.ndarray, "4 samples"], directions: Float[np.ndarray, "objects time 3"], active: Float[np.ndarray, "objects time"]
     ) -> Float[Tensor, "objects 2 size"]: ...
+
+
+def at_one_level(wave: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch samples"]:
+    """Each wave brought to the level of an ordinary recording (0.1 RMS); near silence stays near silence."""
+    return wave * (_LEVEL_RMS / wave.square().mean(dim=-1, keepdim=True).sqrt().clamp_min(_SILENCE_RMS))
 
 
 class YamNetSemantic:
@@ -40,9 +50,8 @@ class YamNetSemantic:
     def __init__(self, network: YamNet) -> None:
         self.network = network
 
-    def __call__(self, audio: Float[Tensor, "batch 4 samples"]) -> Float[Tensor, "batch patches size"]:
-        wave = audio[:, 0]
-        wave = wave * (_LEVEL_RMS / wave.square().mean(dim=-1, keepdim=True).sqrt().clamp_min(_SILENCE_RMS))
+    def __call__(self, audio: Float[Tensor, "batch channels samples"]) -> Float[Tensor, "batch patches size"]:
+        wave = at_one_level(audio[:, 0])
         patches = max(1, math.ceil(wave.shape[-1] / SAMPLE_RATE_HZ / PATCH_HOP_S - 1e-6))
         lead = round((_PATCH_S - PATCH_HOP_S) / 2 * SAMPLE_RATE_HZ)
         with torch.inference_mode():

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -27,8 +27,9 @@ from torch import Tensor, nn
 
 from twnm.audio import SAMPLE_RATE_HZ
 from twnm.errors import InputError
+from twnm.model.audio_tower import AudioTower, load_tower
 from twnm.model.binding import bind, called
-from twnm.model.hear import WINDOW_S, HeardObject, HeardRoom, hear_clips, mean_room, read_objects, read_room
+from twnm.model.hear import EXISTS_ABOVE, WINDOW_S, HeardObject, HeardRoom, hear_clips, mean_room, read_objects, read_room, sounds_of
 from twnm.model.language import (
     Guide,
     LanguageModel,
@@ -48,13 +49,15 @@ from twnm.model.notes import tell
 from twnm.model.projector import DenseHybridProjector, HeardBatch, SlotProjector, summarise_slots
 from twnm.model.reckoning import Reckoner
 from twnm.model.recording import usable
-from twnm.model.semantic import SemanticEncoder, default_semantic
-from twnm.model.slots import SlotEncoder
+from twnm.model.semantic import SemanticEncoder, WaveEncoder, default_semantic
+from twnm.model.slots import SlotEncoder, SlotOutput
 from twnm.model.spatial_encoder import EncoderConfig
 from twnm.questions.answer import LETTERS, check_question, write_output
 from twnm.questions.evidence import Heard
 from twnm.sounds.classes import spoken
 
+Semantic = Literal["yamnet", "own"]
+"""Whose semantic vectors the projector reads: YAMNet's, or those of the language model's own audio tower."""
 SHIPPED = Path(__file__).parent.parent / "weights"
 _MAX_WHY_TOKENS = 70
 _MAX_ANSWER_TOKENS = 40
@@ -123,16 +126,18 @@ class TwnmConfig:
     encoder: EncoderConfig
     language: str = "smollm2-135m-instruct"
     lora: LoraSettings = field(default_factory=LoraSettings)
+    semantic: Semantic = "yamnet"
 
     def to_json(self) -> str:
         """As JSON text."""
-        return json.dumps({"encoder": self.encoder.to_dict(), "language": self.language, "lora": self.lora.model_dump()}, indent=1)
+        plain = {"encoder": self.encoder.to_dict(), "language": self.language, "lora": self.lora.model_dump(), "semantic": self.semantic}
+        return json.dumps(plain, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> "TwnmConfig":
         """The inverse of `to_json`."""
         data = json.loads(text)
-        return cls(EncoderConfig.from_dict(data["encoder"]), data["language"], LoraSettings(**data["lora"]))
+        return cls(EncoderConfig.from_dict(data["encoder"]), data["language"], LoraSettings(**data["lora"]), data.get("semantic", "yamnet"))
 
 
 def load_encoder(folder: Path) -> SlotEncoder:
@@ -161,12 +166,12 @@ def load_strictly(module: nn.Module, tensors: dict[str, Tensor], source: Path) -
 
 
 class Projector(nn.Module):
-    """The trained bridge to the language model: dense map, object and room tokens."""
+    """The trained bridge to the language model: dense map, object and room tokens; `tower_size` is that of the vectors of a tower, 0 without one."""
 
-    def __init__(self, config: EncoderConfig, anchors: Float[Tensor, "classes width"]) -> None:
+    def __init__(self, config: EncoderConfig, anchors: Float[Tensor, "classes width"], tower_size: int = 0) -> None:
         super().__init__()
-        self.dense = DenseHybridProjector(config.width, config.semantic_size, anchors.shape[1])
-        self.slots = SlotProjector(anchors, config.width)
+        self.dense = DenseHybridProjector(config.width, tower_size or config.semantic_size, anchors.shape[1])
+        self.slots = SlotProjector(anchors, config.width + tower_size)
 
     def forward(self, heard: HeardBatch, row: int = 0) -> Float[Tensor, "tokens width"]:
         """The audio tokens of one clip: dense map, existing objects by onset, room."""
@@ -183,6 +188,32 @@ def class_anchors(language: LanguageModel, classes: tuple[str, ...]) -> Float[Te
     return torch.stack([table[ids].mean(dim=0) for ids in names]).detach().float()
 
 
+def build_bridge(config: TwnmConfig, language: LanguageModel) -> tuple[AudioTower | None, Projector]:
+    """A new projector to the language model, and the tower whose vectors it reads, if it shall read those of the language model's own.
+
+    Raises InputError when the language model has no such tower.
+    """
+    tower = load_tower(language, config.language) if config.semantic == "own" else None
+    return tower, Projector(config.encoder, class_anchors(language, config.encoder.classes), 0 if tower is None else tower.size)
+
+
+def with_tower(tower: WaveEncoder, heard: HeardBatch, sounds: Float[Tensor, "sounds samples"]) -> HeardBatch:
+    """What the projector reads of one clip when a tower hears it: its vectors of W in place of the semantic ones, those of the beams behind the embeddings.
+
+    Args:
+        sounds: W and a beam towards each existing slot (`twnm.model.hear.sounds_of`); a beam's vector is the mean over the seconds in which the slot is active.
+    """
+    vectors = tower(sounds[:, None]).to(heard.frames.device)
+    exists = heard.exists[0] > EXISTS_ABOVE
+    second = torch.arange(vectors.shape[1], device=vectors.device)
+    onset, offset = heard.span[0, exists].T[..., None]
+    within = ((second + 1 > onset) & (second < offset)).float()[..., None]
+    beams = vectors.new_zeros(len(exists), vectors.shape[-1])
+    beams[exists] = (within * vectors[1:]).sum(dim=1) / within.sum(dim=1).clamp_min(1.0)
+    parts = (nn.functional.layer_norm(part, part.shape[-1:]) for part in (heard.embedding, beams[None]))
+    return replace(heard, semantic=vectors[:1], embedding=torch.cat(list(parts), dim=-1))
+
+
 class Hearing:
     """Ears (encoders) alone: what sounds where, when and how far."""
 
@@ -193,8 +224,11 @@ class Hearing:
     def hear_window(self, audio: Float[Tensor, "4 samples"]) -> tuple[HeardBatch, list[HeardObject], HeardRoom]:
         """One window of audio through the encoders."""
         output, semantic = hear_clips(self.encoder, self.semantic, audio[None])
-        duration_s = audio.shape[-1] / 24_000
-        return summarise_slots(output, semantic), read_objects(output, 0, self.encoder.config.classes, duration_s=duration_s), read_room(output, 0)
+        return summarise_slots(output, semantic), *self.read_slots(output, audio.shape[-1] / SAMPLE_RATE_HZ)
+
+    def read_slots(self, output: SlotOutput, duration_s: float) -> tuple[list[HeardObject], HeardRoom]:
+        """The objects and the room of one window."""
+        return read_objects(output, 0, self.encoder.config.classes, duration_s=duration_s), read_room(output, 0)
 
     def scene(self, foa: Float32[np.ndarray, "4 samples"]) -> HeardScene:
         """The objects of a recording, AmbiX at 24 kHz; windows of 5 s, linked.
@@ -227,16 +261,26 @@ class Hearing:
 class Twnm(Hearing):
     """Ears (encoders), bridge (projector) and mind (language model); `load` gives the shipped one.
 
+    With a `tower` the projector reads what that hears (`with_tower`), and the encoder alone hears by `semantic`.
     `reckons`: the figures of a reasoning are computed (`twnm.model.reckoning`), not spelt by the language model.
+    Raises InputError for a tokenizer without the chat tokens.
     """
 
     reckons = True
 
-    def __init__(self, encoder: SlotEncoder, semantic: SemanticEncoder, projector: Projector, language: LanguageModel) -> None:
+    def __init__(
+        self, encoder: SlotEncoder, semantic: SemanticEncoder, projector: Projector, language: LanguageModel, tower: WaveEncoder | None = None
+    ) -> None:
         super().__init__(encoder, semantic)
-        self.projector, self.language = projector, language
-        self.start_id, self.end_id = (self.ids(token)[0] for token in ("<|im_start|>", "<|im_end|>"))
+        self.projector, self.language, self.tower = projector, language, tower
+        self.start_id, self.end_id = (self._chat_id(token) for token in ("<|im_start|>", "<|im_end|>"))
         self.newline_id = self.ids("\n")[-1]
+
+    def _chat_id(self, token: str) -> int:
+        ids = self.ids(token)
+        if len(ids) != 1:
+            raise InputError(f"the language model's tokenizer has no {token}; give a model that is tuned to chat with it, as SmolLM2-Instruct and Qwen are")
+        return ids[0]
 
     def ids(self, text: str) -> list[int]:
         """Token ids of plain text."""
@@ -269,8 +313,12 @@ class Twnm(Hearing):
     @torch.no_grad()
     def listen(self, audio: Float[Tensor, "4 samples"]) -> Listening:
         """Hear one window; the slots say the evidence, and the language model reads it behind the audio tokens."""
-        heard, objects, room = self.hear_window(audio)
+        output, semantic = hear_clips(self.encoder, self.semantic, audio[None])
         duration_s = audio.shape[-1] / SAMPLE_RATE_HZ
+        objects, room = self.read_slots(output, duration_s)
+        heard = summarise_slots(output, semantic)
+        if self.tower is not None:
+            heard = with_tower(self.tower, heard, torch.from_numpy(sounds_of(output, 0, audio.numpy())))
         evidence, notes = tell(objects, room, duration_s)
         begun = read(self.language.model, self.audio_prefix(heard))
         whole = read(self.language.model, self.embed(self.told_ids(evidence, notes)), begun)
@@ -406,10 +454,10 @@ def load(name_or_folder: str | Path = "small") -> Twnm:
     folder = _folder(name_or_folder)
     config = read_config(folder)
     language = load_language_model(config.language, lora=config.lora)
-    projector = Projector(config.encoder, class_anchors(language, config.encoder.classes))
+    tower, projector = build_bridge(config, language)
     load_trained(projector, language.model, folder)
     merge_lora(language.model)
-    return Twnm(load_encoder(folder), default_semantic(), projector.eval().requires_grad_(False), language)
+    return Twnm(load_encoder(folder), default_semantic(), projector.eval().requires_grad_(False), language, tower)
 
 
 @functools.cache

@@ -1,13 +1,14 @@
 """Stage 2: the projector and the LoRA of the language model learn to say what was heard and to answer from it, one packed lesson after another.
 
 The encoders are frozen. Loss is the cross-entropy over evidence, reasoning and answer tokens, so that saying what was heard and reasoning from it are learnt
-together; the vocabulary layer is computed at those positions only.
+together; the vocabulary layer is computed at those positions only. Several processes that torchrun starts share the lessons of a step
+(`twnm.train.processes`).
 """
 
 import functools
 import math
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 import torch
@@ -20,12 +21,14 @@ from twnm.errors import InputError
 from twnm.files import atomic_write
 from twnm.model.language import LoraSettings, load_language_model, lora_weights
 from twnm.model.semantic import default_semantic
-from twnm.model.twnm import Projector, Twnm, TwnmConfig, class_anchors, load_encoder, load_trained
+from twnm.model.spatial_encoder import EncoderConfig
+from twnm.model.twnm import Semantic, Twnm, TwnmConfig, build_bridge, load_encoder, load_trained
 from twnm.train.checkpoint import load_checkpoint, save_checkpoint
 from twnm.train.encoder import check_device, save_encoder, share_over
 from twnm.train.lessons import IGNORED, Lesson, Packed, lesson_factory, pack, padded
 from twnm.train.log import write_row
 from twnm.train.pool import pooled
+from twnm.train.processes import Processes, together
 from twnm.train.stream import StreamSpec, ordered_stream
 
 _ROW_EVERY = 5
@@ -58,7 +61,9 @@ class InstructRecipe(Schedule):
 
     Attributes:
         begin_with: folder of a trained model whose projector and LoRA are gone on from; empty: new ones.
-        lessons: in each step.
+        semantic: whose semantic vectors the projector reads: "yamnet", or the language model's "own" audio tower's.
+        checkpointing: whether the decoder's activations are computed again in the backward pass: much less memory, a third more time.
+        lessons: in each step, of all processes together.
         together: lessons that pass through the model at once; a processor is fastest with one, which needs no padding.
         pool: lessons that are kept and drawn from at random when no new one is there yet (`twnm.train.pool`); 0: every lesson is new.
     """
@@ -70,6 +75,8 @@ class InstructRecipe(Schedule):
     seed: int = 11
     language: str = "smollm2-135m-instruct"
     lora: LoraSettings = LoraSettings()
+    semantic: Semantic = "yamnet"
+    checkpointing: bool = False
     lessons: int = Field(default=3, ge=1)
     together: int = Field(default=1, ge=1)
     pool: int = 0
@@ -88,6 +95,23 @@ class InstructRecipe(Schedule):
         return self.lora_rate, self.projector_rate
 
 
+SCALE = InstructRecipe(
+    name="7b",
+    scenes="indoor 6, moving 2",
+    language="Qwen/Qwen2-Audio-7B-Instruct",
+    lora=LoraSettings(rank=32, alpha=64),
+    semantic="own",
+    steps=3000,
+    lessons=64,
+    together=8,
+    warmup=100,
+    lora_rate=2e-4,
+    projector_rate=1e-3,
+    save_every=200,
+    workers=15,
+    half=True,
+    device="cuda",
+)
 INSTRUCT_RECIPES = {
     "small": InstructRecipe(),
     "further": InstructRecipe(
@@ -113,6 +137,8 @@ INSTRUCT_RECIPES = {
         half=True,
         device="cuda",
     ),
+    "7b": SCALE,
+    "7b-omni": SCALE.model_copy(update={"name": "7b-omni", "language": "Qwen/Qwen2.5-Omni-7B"}),
     "tiny": InstructRecipe(name="tiny", scenes="anechoic", steps=2, lessons=1, questions=2, save_every=1, threads=1),
 }
 
@@ -146,10 +172,17 @@ def prepare(recipe: InstructRecipe, encoder_folder: Path) -> Twnm:
     language = load_language_model(recipe.language, dtype=torch.bfloat16 if recipe.half else torch.float32, lora=recipe.lora)
     if recipe.half and recipe.device == "cpu":
         language.model.set_attn_implementation("eager")  # with such a mask a fifth faster in bfloat16 than the fused one
-    projector = Projector(encoder.config, class_anchors(language, encoder.config.classes))
+    if recipe.checkpointing:
+        language.model.activation_checkpointing_enable()
+        language.model.get_decoder().train()  # transformers does it in training only
+    tower, projector = build_bridge(_config(recipe, encoder.config), language)
     if recipe.begin_with:
         load_trained(projector, language.model, Path(recipe.begin_with))
-    return Twnm(encoder, default_semantic(), projector, language)
+    return Twnm(encoder, default_semantic(), projector, language, tower)
+
+
+def _config(recipe: InstructRecipe, encoder: EncoderConfig) -> TwnmConfig:
+    return TwnmConfig(encoder, recipe.language, recipe.lora, recipe.semantic)
 
 
 def save_model(model: Twnm, recipe: InstructRecipe, folder: Path) -> None:
@@ -160,44 +193,54 @@ def save_model(model: Twnm, recipe: InstructRecipe, folder: Path) -> None:
     with atomic_write(folder / "lora.safetensors") as path:
         save_file({name: value.detach().half().contiguous() for name, value in lora_weights(model.language.model).items()}, path)
     with atomic_write(folder / "twnm.json") as path:
-        path.write_text(TwnmConfig(model.encoder.config, recipe.language, recipe.lora).to_json())
+        path.write_text(_config(recipe, model.encoder.config).to_json())
 
 
 def train_instruct(recipe: InstructRecipe, encoder_folder: Path, out: Path) -> Twnm:
     """Train to the recipe's last step or minute, resuming from OUT's checkpoint; writes OUT/log.jsonl and the weights.
 
-    Raises InputError when OUT holds another recipe's run or the device is absent; RuntimeError when the loss is not finite (the last checkpoint is kept).
+    Each of several processes calls it with the same arguments, and all can read OUT. Raises InputError when OUT holds another recipe's run, the device is
+    absent, or the lessons of a step cannot be dealt out; RuntimeError when the loss is not finite (the last checkpoint is kept).
     """
     check_device(recipe.name, recipe.device)
+    with together(recipe.device) as processes:
+        return _train(recipe, encoder_folder, out, processes)
+
+
+def _train(recipe: InstructRecipe, encoder_folder: Path, out: Path, processes: Processes) -> Twnm:
+    own = processes.share(recipe.lessons)
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(recipe.threads)
     model = prepare(recipe, encoder_folder)
     trained = nn.ModuleDict({"projector": model.projector, "language": model.language.model}).to(recipe.device)
+    processes.deal_out(model.language.model)
     updates = list(lora_weights(model.language.model).values())
+    parameters = updates + list(model.projector.parameters())
     optimiser = torch.optim.AdamW([{"params": updates}, {"params": list(model.projector.parameters())}], lr=0.0, weight_decay=0.01, betas=(0.9, 0.98))
     state = load_checkpoint(out, trained, optimiser)
-    if state is not None and state["recipe"] != recipe.model_dump(mode="json"):
+    if state is not None and InstructRecipe().model_dump(mode="json") | state["recipe"] != recipe.model_dump(mode="json"):
         raise InputError(f"{out} holds a run of another recipe; train in another folder or remove it")
     done, spent_s = (state["step"], float(state.get("seconds", 0.0))) if state is not None else (0, 0.0)
-    stream = _lessons(recipe, encoder_folder, done)
-    began, tokens, first = time.monotonic() - spent_s, 0, spent_s
+    stream = _lessons(recipe, encoder_folder, done * own, processes)
+    began, tokens, first = time.monotonic() - spent_s, 0.0, spent_s
     model.projector.train()
     over = share_over(recipe.steps, recipe.minutes, done, spent_s)
     while over < 1:
         made = next(stream)
         if done == 0:
             began = time.monotonic()
-        total, weight, read = _backward(model, made, recipe)
+        total, weight, read = processes.added(_backward(model, made, recipe))
         if not math.isfinite(total):
             raise RuntimeError(f"the loss is not finite at step {done}; the last checkpoint in {out} is good")
-        update(optimiser, updates + list(model.projector.parameters()), recipe, done, over)
+        processes.add_gradients(parameters)
+        update(optimiser, parameters, recipe, done, over)
         tokens += read
         done += 1
-        spent_s = time.monotonic() - began
+        spent_s = processes.agreed(time.monotonic() - began)
         over = share_over(recipe.steps, recipe.minutes, done, spent_s)
-        if done % _ROW_EVERY == 0 or over >= 1:
+        if processes.leads and (done % _ROW_EVERY == 0 or over >= 1):
             write_row(out, {"step": done, "loss": total / max(1, weight), "seconds": spent_s, "tokens_per_s": tokens / max(spent_s - first, 1e-9)})
-        if done % recipe.save_every == 0 or over >= 1:
+        if processes.leads and (done % recipe.save_every == 0 or over >= 1):
             save_checkpoint(out, done, trained, optimiser, {"recipe": recipe.model_dump(mode="json"), "seconds": spent_s})
             save_model(model, recipe, out)
     stream.close()
@@ -217,13 +260,21 @@ def _backward(model: Twnm, lessons: Sequence[Lesson], recipe: InstructRecipe) ->
     return total, weight, tokens
 
 
-def _lessons(recipe: InstructRecipe, encoder_folder: Path, step: int) -> Generator[list[Lesson]]:
-    """The lessons of each step: new ones, or from a pool."""
+def _lessons(recipe: InstructRecipe, encoder_folder: Path, first: int, processes: Processes) -> Generator[list[Lesson]]:
+    """This process's lessons of each step, from its lesson number `first`: new ones, or from a pool."""
     spec = StreamSpec(recipe.sounds, recipe.scenes, "train", recipe.seed, 1, load_encoder(encoder_folder).config.classes)
-    made = ordered_stream(functools.partial(lesson_factory, spec, encoder_folder, recipe.questions), step * recipe.lessons, recipe.workers)
+    factory = functools.partial(lesson_factory, spec, encoder_folder, recipe.questions, recipe.semantic == "own")
+    made = ordered_stream(functools.partial(_own_lessons, factory, processes, recipe.lessons), first, recipe.workers)
+    own = processes.share(recipe.lessons)
     if recipe.pool:
-        return pooled(made, recipe.pool, recipe.lessons, recipe.seed + step, least=10 * recipe.lessons)
-    return _in_groups(made, recipe.lessons)
+        return pooled(made, recipe.pool, own, recipe.seed + first // own, least=10 * own)
+    return _in_groups(made, own)
+
+
+def _own_lessons(factory: Callable[[], Callable[[int], Lesson]], processes: Processes, lessons: int) -> Callable[[int], Lesson]:
+    """For worker processes: a maker of a training process's own lessons, by their number among them."""
+    make = factory()
+    return lambda number: make(processes.number(number, lessons))
 
 
 def _in_groups(made: Generator[Lesson], size: int) -> Generator[list[Lesson]]:

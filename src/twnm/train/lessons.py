@@ -14,7 +14,7 @@ prefix and itself, not its neighbours, and its positions continue from the prefi
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -25,11 +25,11 @@ from torch import Tensor, nn
 
 from twnm.ambisonics import angle_between_deg, unit_vector
 from twnm.model.binding import called
-from twnm.model.hear import HeardObject, hear_clips, read_objects, read_room
+from twnm.model.hear import HeardObject, hear_clips, read_objects, read_room, sounds_of
 from twnm.model.notes import heard_scene, tell
 from twnm.model.projector import HeardBatch, summarise_slots
 from twnm.model.slots import SlotEncoder
-from twnm.model.twnm import Twnm
+from twnm.model.twnm import Twnm, with_tower
 from twnm.questions.ask import ask_all
 from twnm.questions.schema import Item
 from twnm.scene import Scene
@@ -47,13 +47,17 @@ _LESS_SURE, _GUMBEL_SCALE = 0.6, 1.5
 
 @dataclass(frozen=True)
 class Lesson:
-    """One scene: slot summary as arrays, evidence and notes as the slots say them, and questions; those numbered in `bare` are asked without their options."""
+    """One scene: slot summary as arrays, evidence and notes as the slots say them, and questions; those numbered in `bare` are asked without their options.
+
+    `sounds` is for a model whose own audio tower hears: W and a beam towards each object (`twnm.model.hear.sounds_of`) in half precision; else without samples.
+    """
 
     heard: dict[str, np.ndarray]
     evidence: str
     items: tuple[Item, ...]
     notes: str = ""
     bare: frozenset[int] = frozenset()
+    sounds: np.ndarray = field(default_factory=lambda: np.zeros((1, 0), np.float16), repr=False)
 
     def heard_batch(self, device: torch.device | str = "cpu") -> HeardBatch:
         """The slot summary as tensors with a batch of one."""
@@ -61,12 +65,12 @@ class Lesson:
 
 
 class LessonMaker:
-    """Makes lessons of one stream in this process; `encoder` is the trained one."""
+    """Makes lessons of one stream in this process; `encoder` is the trained one, `sounds` whether lessons keep them for an audio tower."""
 
-    def __init__(self, spec: StreamSpec, encoder: SlotEncoder, questions: int) -> None:
+    def __init__(self, spec: StreamSpec, encoder: SlotEncoder, questions: int, sounds: bool = False) -> None:
         self.source = ChunkMaker(spec)
         self.encoder = encoder.eval()
-        self.questions = questions
+        self.questions, self.sounds = questions, sounds
         self._share = self._task_share()
 
     def make(self, index: int) -> Lesson:
@@ -92,11 +96,12 @@ class LessonMaker:
         chosen = tuple(item.model_copy(update={"question": thinned(item.question, rng)}) for item in chosen)
         evidence, notes = tell(called(objects, truly) if rng.random() < _BOUND_SHARE else objects, room, scene.duration_s)
         return Lesson(
-            heard={field.name: getattr(heard, field.name).numpy().astype(np.float32) for field in fields(HeardBatch)},
+            heard={each.name: getattr(heard, each.name).numpy().astype(np.float32) for each in fields(HeardBatch)},
             evidence=evidence,
             items=chosen,
             notes=notes,
             bare=frozenset(np.flatnonzero(rng.random(len(chosen)) < _BARE_SHARE).tolist()),
+            sounds=(sounds_of(output, 0, foa) if self.sounds else foa[:1, :0]).astype(np.float16),
         )
 
     def _task_share(self) -> Counter[str]:
@@ -147,11 +152,17 @@ def true_labels(objects: Sequence[HeardObject], scene: Scene) -> list[str]:
     return labels
 
 
-def lesson_factory(spec: StreamSpec, encoder_folder: Any, questions: int) -> Callable[[int], Lesson]:
+def lesson_factory(spec: StreamSpec, encoder_folder: Any, questions: int, sounds: bool = False) -> Callable[[int], Lesson]:
     """For worker processes: a maker with the encoder of a weights folder."""
     from twnm.model.twnm import load_encoder
 
-    return LessonMaker(spec, load_encoder(encoder_folder), questions).make
+    return LessonMaker(spec, load_encoder(encoder_folder), questions, sounds).make
+
+
+def heard_by(model: Twnm, lesson: Lesson) -> HeardBatch:
+    """What a model's projector reads of a lesson, where the projector is."""
+    heard = lesson.heard_batch(next(model.projector.parameters()).device)
+    return heard if model.tower is None else with_tower(model.tower, heard, torch.from_numpy(lesson.sounds).float())
 
 
 @dataclass(frozen=True)
@@ -180,7 +191,7 @@ def pack_replies(model: Twnm, lesson: Lesson, replies: Sequence[tuple[list[int],
     What is said is a target, evidence and notes only if they have a weight.
     """
     device = next(model.projector.parameters()).device
-    audio = model.audio_prefix(lesson.heard_batch(device))
+    audio = model.audio_prefix(heard_by(model, lesson))
     told = model.told_ids(lesson.evidence, lesson.notes)
     read = list(told)
     targets = [IGNORED] * (len(audio) - 1) + (told if evidence_weight is not None else [IGNORED] * len(told)) + [IGNORED]

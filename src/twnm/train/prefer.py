@@ -37,7 +37,7 @@ from twnm.sounds.classes import CLASSES, spoken
 from twnm.train.checkpoint import load_checkpoint, save_checkpoint
 from twnm.train.encoder import check_device, share_over
 from twnm.train.instruct import USUAL_TARGETS, InstructRecipe, Schedule, lessons_loss, prepare, save_model, update, wanted_logits
-from twnm.train.lessons import Lesson, lesson_factory, pack, pack_replies
+from twnm.train.lessons import Lesson, heard_by, lesson_factory, pack, pack_replies
 from twnm.train.log import write_row
 from twnm.train.preference import Method, divergence, dpo_loss, group_advantages, policy_loss
 from twnm.train.stream import StreamSpec, ordered_stream
@@ -130,8 +130,7 @@ def judge(model: Twnm, ids: Sequence[int], item: Item, evidence: str) -> Reply:
 def sample_replies(model: Twnm, lesson: Lesson, items: Sequence[Item], recipe: PreferRecipe, generator: torch.Generator) -> list[list[Reply]]:
     """A group of judged replies to each question about a lesson."""
     language = model.language.model
-    device = next(model.projector.parameters()).device
-    heard = read(language, model.audio_prefix(lesson.heard_batch(device)))
+    heard = read(language, model.audio_prefix(heard_by(model, lesson)))
     told = read(language, model.embed(model.told_ids(lesson.evidence, lesson.notes)), heard)
     stop = stop_at(model.language.tokenizer, ids=[model.end_id])
     groups = []
@@ -178,7 +177,15 @@ def train_prefer(recipe: PreferRecipe, out: Path) -> Twnm:
     config: TwnmConfig = read_config(folder)
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(recipe.threads)
-    source = InstructRecipe(language=config.language, lora=config.lora, begin_with=recipe.begin_with, seed=recipe.seed, half=recipe.half, device=recipe.device)
+    source = InstructRecipe(
+        language=config.language,
+        lora=config.lora,
+        semantic=config.semantic,
+        begin_with=recipe.begin_with,
+        seed=recipe.seed,
+        half=recipe.half,
+        device=recipe.device,
+    )
     model = prepare(source, folder)
     model.projector.requires_grad_(False)
     trained = nn.ModuleDict({"projector": model.projector, "language": model.language.model}).to(recipe.device)
@@ -190,7 +197,7 @@ def train_prefer(recipe: PreferRecipe, out: Path) -> Twnm:
         raise InputError(f"{out} holds a run of another recipe; train in another folder or remove it")
     done, spent_s = (state["step"], float(state["seconds"])) if state is not None else (0, 0.0)
     spec = StreamSpec(recipe.sounds, recipe.scenes, "train", recipe.seed, 1, config.encoder.classes)
-    stream = ordered_stream(functools.partial(lesson_factory, spec, folder, 3 * recipe.questions), done, recipe.workers)
+    stream = ordered_stream(functools.partial(lesson_factory, spec, folder, 3 * recipe.questions, config.semantic == "own"), done, recipe.workers)
     began = time.monotonic() - spent_s
     over = share_over(recipe.steps, recipe.minutes, done, spent_s)
     while over < 1:

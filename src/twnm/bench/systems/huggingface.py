@@ -90,12 +90,10 @@ def load_model(model: str) -> Any:
     import torch
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(model)
-    config = getattr(config, "thinker_config", config)  # an omni model: its talker, which speaks, is left out
-    loaded, report = _auto_class(model, config).from_pretrained(model, config=config, dtype="auto", use_safetensors=True, output_loading_info=True)
-    if report["missing_keys"] or report["mismatched_keys"]:
-        absent = sorted(map(str, [*report["missing_keys"], *report["mismatched_keys"]]))
-        raise InputError(f"hf:{model}: the weights {', '.join(absent[:3])}{' ...' if len(absent) > 3 else ''} are missing or misshaped; download it again")
+    from twnm.model.pretrained import load_complete, writing_config
+
+    config = writing_config(AutoConfig.from_pretrained(model))
+    loaded: Any = load_complete(_auto_class(model, config), model, config, "auto")
     return loaded.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
