@@ -20,7 +20,7 @@ from twnm.model.hear import hear_clips, sounds_of
 from twnm.model.language import LanguageModel, LoraSettings, load_language_model, lora_weights, read
 from twnm.model.projector import summarise_slots
 from twnm.model.semantic import WaveEncoder
-from twnm.model.twnm import Twnm, TwnmConfig, build_bridge, load, with_tower
+from twnm.model.twnm import Twnm, ModelConfig, build_bridge, load, with_tower
 from twnm.train.instruct import InstructRecipe, save_model
 
 MAKERS = {"qwen2-audio": qwen2_audio, "qwen-omni": qwen_omni}
@@ -123,7 +123,7 @@ def test_more_than_half_a_minute_is_refused(tower: AudioTower) -> None:
 
 def whole(folder: Path, language: LanguageModel) -> Twnm:
     encoder = tiny_encoder()
-    tower, projector = build_bridge(TwnmConfig(encoder.config, str(folder), LoraSettings(rank=2), "own"), language)
+    tower, projector = build_bridge(ModelConfig(encoder.config, str(folder), LoraSettings(rank=2), "own"), language)
     return Twnm(encoder, LoudnessSemantic(), projector.eval().requires_grad_(False), language, tower)
 
 
@@ -165,8 +165,8 @@ def test_a_saved_model_is_loaded_with_its_tower(folder: Path, language: Language
 
 
 def test_a_model_of_before_reads_yamnet() -> None:
-    text = TwnmConfig(CONFIG).to_json().replace('"semantic": "yamnet"', '"old": 0')
-    assert TwnmConfig.from_json(text).semantic == "yamnet"
+    text = ModelConfig(CONFIG).to_json().replace('"semantic": "yamnet"', '"old": 0')
+    assert ModelConfig.from_json(text).semantic == "yamnet"
 
 
 def test_a_language_model_without_a_tower_is_refused() -> None:

@@ -19,7 +19,7 @@ from twnm.model.notes import tell
 from twnm.model.twnm import (
     Answer,
     Twnm,
-    TwnmConfig,
+    ModelConfig,
     answer_json,
     as_heard,
     choose_window,
@@ -260,8 +260,8 @@ def test_an_answer_as_tagged_text_parses_even_when_the_model_wrote_tags() -> Non
 
 
 def test_a_config_survives_json() -> None:
-    config = TwnmConfig(CONFIG, "some/model", LoraSettings(rank=4, alpha=8, first_layer=1))
-    assert TwnmConfig.from_json(config.to_json()) == config
+    config = ModelConfig(CONFIG, "some/model", LoraSettings(rank=4, alpha=8, first_layer=1))
+    assert ModelConfig.from_json(config.to_json()) == config
 
 
 @pytest.mark.parametrize("change", ["missing", "extra", "misshaped"])
@@ -295,7 +295,7 @@ def test_folders_without_weights_are_refused_with_what_is_absent(tmp_path: Path)
         load(tmp_path)
     with pytest.raises(InputError, match=r"holds no encoder \(encoder.json is absent\); train one with `twnm train encoder`"):
         load_encoder(tmp_path)
-    (tmp_path / "twnm.json").write_text(TwnmConfig(CONFIG).to_json())
+    (tmp_path / "twnm.json").write_text(ModelConfig(CONFIG).to_json())
     with pytest.raises(InputError, match=r"projector.safetensors is absent"):
         load(tmp_path)
     (tmp_path / "encoder.json").write_text(json.dumps(CONFIG.to_dict()))

@@ -120,7 +120,7 @@ class Asked(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TwnmConfig:
+class ModelConfig:
     """What is needed beside the tensors to build the model again."""
 
     encoder: EncoderConfig
@@ -134,7 +134,7 @@ class TwnmConfig:
         return json.dumps(plain, indent=1)
 
     @classmethod
-    def from_json(cls, text: str) -> "TwnmConfig":
+    def from_json(cls, text: str) -> "ModelConfig":
         """The inverse of `to_json`."""
         data = json.loads(text)
         return cls(EncoderConfig.from_dict(data["encoder"]), data["language"], LoraSettings(**data["lora"]), data.get("semantic", "yamnet"))
@@ -188,7 +188,7 @@ def class_anchors(language: LanguageModel, classes: tuple[str, ...]) -> Float[Te
     return torch.stack([table[ids].mean(dim=0) for ids in names]).detach().float()
 
 
-def build_bridge(config: TwnmConfig, language: LanguageModel) -> tuple[AudioTower | None, Projector]:
+def build_bridge(config: ModelConfig, language: LanguageModel) -> tuple[AudioTower | None, Projector]:
     """A new projector to the language model, and the tower whose vectors it reads, if it shall read those of the language model's own.
 
     Raises InputError when the language model has no such tower.
@@ -434,10 +434,10 @@ def load_trained(projector: Projector, language: nn.Module, folder: Path) -> Non
     load_lora_weights(language, {name: value.float() for name, value in lora_tensors.items()})
 
 
-def read_config(folder: Path) -> TwnmConfig:
+def read_config(folder: Path) -> ModelConfig:
     """What twnm.json of a trained model says; raises InputError when it is absent."""
     try:
-        return TwnmConfig.from_json((folder / "twnm.json").read_text())
+        return ModelConfig.from_json((folder / "twnm.json").read_text())
     except FileNotFoundError:
         raise _no_model(folder, "twnm.json") from None
 

@@ -22,7 +22,7 @@ from twnm.files import atomic_write
 from twnm.model.language import LoraSettings, load_language_model, lora_weights
 from twnm.model.semantic import default_semantic
 from twnm.model.spatial_encoder import EncoderConfig
-from twnm.model.twnm import Semantic, Twnm, TwnmConfig, build_bridge, load_encoder, load_trained
+from twnm.model.twnm import Semantic, Twnm, ModelConfig, build_bridge, load_encoder, load_trained
 from twnm.train.checkpoint import load_checkpoint, save_checkpoint
 from twnm.train.encoder import check_device, save_encoder, share_over
 from twnm.train.lessons import IGNORED, Lesson, Packed, lesson_factory, pack, padded
@@ -181,8 +181,8 @@ def prepare(recipe: InstructRecipe, encoder_folder: Path) -> Twnm:
     return Twnm(encoder, default_semantic(), projector, language, tower)
 
 
-def _config(recipe: InstructRecipe, encoder: EncoderConfig) -> TwnmConfig:
-    return TwnmConfig(encoder, recipe.language, recipe.lora, recipe.semantic)
+def _config(recipe: InstructRecipe, encoder: EncoderConfig) -> ModelConfig:
+    return ModelConfig(encoder, recipe.language, recipe.lora, recipe.semantic)
 
 
 def save_model(model: Twnm, recipe: InstructRecipe, folder: Path) -> None:
