@@ -119,7 +119,7 @@ def test_unknown_task_split_and_form_are_refused_with_the_allowed_ones():
     scene, rng = scene_of(event("dog", 0.0)), np.random.default_rng(0)
     with pytest.raises(InputError, match="l1_count_sources"):
         ask_one(scene, "l9_guess", rng)
-    with pytest.raises(InputError, match="train, val, test"):
+    with pytest.raises(InputError, match="train, lessons, val, test"):
         ask_one(scene, "l1_count_sources", rng, "dev")
     with pytest.raises(InputError, match="choice, open"):
         ask_one(scene, "l1_count_sources", rng, form="essay")
