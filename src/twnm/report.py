@@ -154,6 +154,17 @@ def evaluation_view(result: dict[str, Any]) -> RenderableType:
     return Group(placed, asked)
 
 
+def kept_view(result: dict[str, Any]) -> Table:
+    """The figures of `twnm.bench.kept.knowledge_kept` as a table."""
+    table = Table(title="common knowledge without a recording, % right")
+    for column in ("questions", "n", "before", "after", "difference", "p"):
+        table.add_column(column, justify="left" if column == "questions" else "right")
+    for kind, row in result.items():
+        cells = [f"{100 * middle:.1f} [{100 * low:.0f}, {100 * high:.0f}]" for middle, low, high in (row["before"], row["after"], row["difference"])]
+        table.add_row(kind, str(row["questions"]), *cells, f"{row['p']:.3f}")
+    return table
+
+
 def _table(title: str) -> Table:
     """A table of sounds that keeps their names on a terminal of 80 columns."""
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))

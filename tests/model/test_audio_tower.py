@@ -20,7 +20,7 @@ from twnm.model.hear import hear_clips, sounds_of
 from twnm.model.language import LanguageModel, LoraSettings, load_language_model, lora_weights, read
 from twnm.model.projector import summarise_slots
 from twnm.model.semantic import WaveEncoder
-from twnm.model.twnm import Twnm, ModelConfig, build_bridge, load, with_tower
+from twnm.model.twnm import ModelConfig, Twnm, build_bridge, load, with_tower
 from twnm.train.instruct import InstructRecipe, save_model
 
 MAKERS = {"qwen2-audio": qwen2_audio, "qwen-omni": qwen_omni}

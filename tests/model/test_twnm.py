@@ -18,8 +18,8 @@ from twnm.model.language import LoraSettings
 from twnm.model.notes import tell
 from twnm.model.twnm import (
     Answer,
-    Twnm,
     ModelConfig,
+    Twnm,
     answer_json,
     as_heard,
     choose_window,

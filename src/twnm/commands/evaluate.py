@@ -1,4 +1,4 @@
-"""Commands that measure a model on scenes: evaluate (what is heard and what is answered), evaluate encoder (what is heard, in depth)."""
+"""Commands that measure a model: evaluate (what is heard and answered), evaluate encoder (what is heard, in depth), evaluate kept (what was not forgotten)."""
 
 import contextlib
 import sys
@@ -130,3 +130,28 @@ def evaluate_encoder(
     from twnm.bench.ears_view import ears_view
 
     Console().print(ears_view(result))
+
+
+@evaluate_app.command(name="kept")
+def evaluate_kept(*, model: str = "small", json: Flag = False) -> None:
+    """Measure what training took from the language model: common knowledge, without any recording, before and after.
+
+    Parameters
+    ----------
+    model
+        "small", or a folder of trained weights.
+    json
+        Print one JSON object and nothing else.
+    """
+    check_model(model)
+    from twnm.bench.kept import knowledge_kept
+    from twnm.model.twnm import folder_of, load, read_config
+
+    with contextlib.redirect_stdout(sys.stderr):
+        result = knowledge_kept(load(model), read_config(folder_of(model)))
+    if json:
+        print_json(result)
+        return
+    from twnm.report import kept_view
+
+    Console().print(kept_view(result))

@@ -415,13 +415,14 @@ def choose_window(foa: Float32[np.ndarray, "4 samples"], start_s: float | None =
     return start / 24_000, foa[:, start : start + length]
 
 
-def _folder(name_or_folder: str | Path) -> Path:
+def folder_of(name_or_folder: str | Path) -> Path:
+    """Where the weights of the shipped model ("small") or of one trained into a folder lie."""
     return SHIPPED if str(name_or_folder) == "small" else Path(name_or_folder)
 
 
 def load_hearing(name_or_folder: str | Path = "small") -> Hearing:
     """The ears of the shipped model ("small") or of one trained into a folder; the language model is not loaded. Raises InputError as `load` does."""
-    return Hearing(load_encoder(_folder(name_or_folder)), default_semantic())
+    return Hearing(load_encoder(folder_of(name_or_folder)), default_semantic())
 
 
 def load_trained(projector: Projector, language: nn.Module, folder: Path) -> None:
@@ -451,7 +452,7 @@ def load(name_or_folder: str | Path = "small") -> Twnm:
 
     Raises InputError when a part is absent or does not fit, with how to get it.
     """
-    folder = _folder(name_or_folder)
+    folder = folder_of(name_or_folder)
     config = read_config(folder)
     language = load_language_model(config.language, lora=config.lora)
     tower, projector = build_bridge(config, language)
