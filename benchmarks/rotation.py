@@ -11,7 +11,7 @@ from pathlib import Path
 
 from twnm.bench.turning import turn_recordings
 from twnm.model.ears import load_ears
-from twnm.model.twnm import SHIPPED
+from twnm.model.loading import SHIPPED
 
 
 def main(arguments: list[str]) -> None:

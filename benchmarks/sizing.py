@@ -18,8 +18,9 @@ import transformers
 from torch import nn
 
 from twnm.model.language import add_lora, lora_weights
+from twnm.model.loading import SHIPPED
+from twnm.model.projector import Projector
 from twnm.model.spatial_encoder import EncoderConfig
-from twnm.model.twnm import SHIPPED, Projector
 from twnm.train.instruct import INSTRUCT_RECIPES, InstructRecipe
 
 PEAK_FLOPS = 989e12  # H100 SXM, bfloat16 without sparsity: NVIDIA's data sheet

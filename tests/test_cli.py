@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import soundfile
 
-import twnm.model.twnm
+import twnm.model.loading
 import twnm.preview
 from twnm.cli import main
 from twnm.errors import InputError
 from twnm.model.hear import HeardObject, HeardRoom
-from twnm.model.twnm import Answer, HeardScene
+from twnm.model.hearing import HeardScene
+from twnm.model.twnm import Answer
 from twnm.scene import Scene
 from twnm.sounds.catalogue import Catalogue
 
@@ -42,7 +43,7 @@ class FakeModel:
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("load", "load_hearing"):
-        monkeypatch.setattr(twnm.model.twnm, name, lambda name: FakeModel())
+        monkeypatch.setattr(twnm.model.loading, name, lambda name: FakeModel())
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("the model was loaded before the input was checked")
 
     for name in ("load", "load_hearing"):
-        monkeypatch.setattr(twnm.model.twnm, name, refuse)
+        monkeypatch.setattr(twnm.model.loading, name, refuse)
 
 
 def recording(path: Path, channels: int = 4, samples: int = 24_000, rate_hz: int = 24_000, subtype: str = "PCM_16") -> Path:
@@ -280,7 +281,7 @@ def test_a_failure_exits_1_with_one_line_and_shows_its_traceback_only_with_debug
     def fail(name: str) -> Any:
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr(twnm.model.twnm, "load_hearing", fail)
+    monkeypatch.setattr(twnm.model.loading, "load_hearing", fail)
     path = str(recording(tmp_path / "a.wav"))
     assert main(["scene", path]) == 1
     assert capsys.readouterr().err == "twnm: failed: RuntimeError: out of luck\n"
@@ -292,7 +293,7 @@ def test_an_error_of_several_lines_becomes_one(tmp_path: Path, capsys: pytest.Ca
     def fail(name: str) -> Any:
         raise InputError("first\n  second")
 
-    monkeypatch.setattr(twnm.model.twnm, "load_hearing", fail)
+    monkeypatch.setattr(twnm.model.loading, "load_hearing", fail)
     assert refused(capsys, "scene", recording(tmp_path / "a.wav")) == "twnm: first second\n"
 
 

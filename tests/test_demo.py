@@ -5,12 +5,13 @@ import pytest
 from rich.console import Console
 
 import twnm.model.fetch
-import twnm.model.twnm
+import twnm.model.loading
 from twnm import demo
 from twnm.audio import read_foa
 from twnm.errors import InputError
 from twnm.model.hear import HeardRoom
-from twnm.model.twnm import Answer, HeardScene
+from twnm.model.hearing import HeardScene
+from twnm.model.twnm import Answer
 from twnm.questions.evidence import heard_of, write_evidence
 from twnm.scene import Scene
 from twnm.sounds.catalogue import Catalogue, load_catalogue
@@ -60,7 +61,7 @@ def test_the_demo_says_that_sounds_are_procedural_marks_wrong_answers_and_writes
     def unreachable(name: str, console: Console) -> None:
         raise InputError("no network")
 
-    monkeypatch.setattr(twnm.model.twnm, "load", lambda name: Half())
+    monkeypatch.setattr(twnm.model.loading, "load", lambda name: Half())
     monkeypatch.setattr(twnm.model.fetch, "get_all", lambda console: None)
     monkeypatch.setattr("twnm.sounds.fetch.get_bank", unreachable)
     console, notes = Console(record=True, width=120, quiet=False), Console(record=True, width=120)

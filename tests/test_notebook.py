@@ -6,7 +6,7 @@ from PIL import Image
 
 from twnm import plot
 from twnm.model.hear import HeardObject, HeardRoom
-from twnm.model.twnm import HeardScene
+from twnm.model.hearing import HeardScene
 from twnm.scene import Event, Listener, Room, Scene, Waypoint
 
 EARS_M = (2.0, 2.0, 1.5)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from twnm.ambisonics import unit_vector
 from twnm.errors import InputError
 from twnm.model.hear import HeardObject, HeardRoom
-from twnm.model.twnm import HeardScene
+from twnm.model.hearing import HeardScene
 from twnm.plot import COLOURS, room_plan, save_picture
 from twnm.scene import Event, Listener, Room, Scene, Waypoint
 from twnm.simulate.rooms import shoebox

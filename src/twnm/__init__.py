@@ -7,13 +7,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from twnm.model.twnm import ask, load
+    from twnm.model.loading import ask, load
     from twnm.scene import Scene
     from twnm.simulate import simulate
 
 __version__ = "0.1.0"
 __all__ = ["Scene", "ask", "load", "simulate"]
-_HOMES = {"Scene": "twnm.scene", "simulate": "twnm.simulate", "load": "twnm.model.twnm", "ask": "twnm.model.twnm"}
+_HOMES = {"Scene": "twnm.scene", "simulate": "twnm.simulate", "load": "twnm.model.loading", "ask": "twnm.model.loading"}
 
 
 def __getattr__(name: str) -> Any:

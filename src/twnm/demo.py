@@ -81,7 +81,7 @@ def run_demo(out: Path, console: Console, progress: Console) -> None:
     import torch
 
     from twnm.model.fetch import get_all
-    from twnm.model.twnm import load
+    from twnm.model.loading import load
     from twnm.plot import save_picture
 
     if missing_models():

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from twnm.model.twnm import HeardScene
+    from twnm.model.hearing import HeardScene
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#B8A800")
 GREY, PALE, DARK = "#8a8a8a", "#d0d0d0", "#404040"

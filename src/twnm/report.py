@@ -17,7 +17,8 @@ from rich.text import Text
 
 from twnm.ambisonics import angle_between_deg, unit_vector
 from twnm.model.hear import WINDOW_S, HeardObject
-from twnm.model.twnm import Answer, HeardScene, as_heard
+from twnm.model.hearing import HeardScene, as_heard
+from twnm.model.twnm import Answer
 from twnm.questions.evidence import Heard, elevation_word, parse_evidence, sector8
 from twnm.sounds.classes import CLASSES
 

@@ -10,7 +10,8 @@ from tiny_model import noise, tiny_twnm
 from twnm.bench.evaluate import Asked, SceneResult, _by_group, evaluate_scene
 from twnm.metrics.localisation import clip_errors
 from twnm.model.hear import HeardObject, HeardRoom
-from twnm.model.twnm import Answer, HeardScene, Listening, Twnm
+from twnm.model.hearing import HeardScene
+from twnm.model.twnm import Answer, Listening, Twnm
 from twnm.questions.ask import ask_all
 from twnm.scene import Event, Room, Scene, Waypoint
 

@@ -7,7 +7,7 @@ from tiny_model import CONFIG, tiny_language, tiny_twnm
 from twnm.bench import kept
 from twnm.bench.kept import QUESTIONS, knowledge_kept, right_answers
 from twnm.model.language import LanguageModel
-from twnm.model.twnm import ModelConfig
+from twnm.model.loading import ModelConfig
 from twnm.report import kept_view
 
 

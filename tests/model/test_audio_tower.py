@@ -15,12 +15,13 @@ from tiny_model import CONFIG, LoudnessSemantic, noise, tiny_encoder, tiny_langu
 from tokenizers import Tokenizer, models
 
 from twnm.errors import InputError
-from twnm.model.audio_tower import AudioTower, load_tower
+from twnm.model.audio_tower import AudioTower, load_tower, with_tower
 from twnm.model.hear import hear_clips, sounds_of
 from twnm.model.language import LanguageModel, LoraSettings, load_language_model, lora_weights, read
+from twnm.model.loading import ModelConfig, build_bridge, load
 from twnm.model.projector import summarise_slots
 from twnm.model.semantic import WaveEncoder
-from twnm.model.twnm import ModelConfig, Twnm, build_bridge, load, with_tower
+from twnm.model.twnm import Twnm
 from twnm.train.instruct import InstructRecipe, save_model
 
 MAKERS = {"qwen2-audio": qwen2_audio, "qwen-omni": qwen_omni}
@@ -155,7 +156,7 @@ def test_a_scene_without_objects_is_heard_too(folder: Path, language: LanguageMo
 
 
 def test_a_saved_model_is_loaded_with_its_tower(folder: Path, language: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("twnm.model.twnm.default_semantic", LoudnessSemantic)
+    monkeypatch.setattr("twnm.model.loading.default_semantic", LoudnessSemantic)
     model = whole(folder, language)
     save_model(model, InstructRecipe(language=str(folder), lora=LoraSettings(rank=2), semantic="own"), tmp_path)
     loaded = load(tmp_path)

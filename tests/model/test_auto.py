@@ -11,10 +11,12 @@ from transformers import AutoModel, AutoProcessor
 
 from twnm.errors import InputError
 from twnm.model.auto import TwnmModel, TwnmProcessor, save_for_transformers, split_options
+from twnm.model.loading import class_anchors
+from twnm.model.projector import Projector
 from twnm.model.semantic import YamNetSemantic
 from twnm.model.slots import SlotEncoder
 from twnm.model.spatial_encoder import EncoderConfig
-from twnm.model.twnm import Projector, Twnm, class_anchors
+from twnm.model.twnm import Twnm
 from twnm.model.yamnet import CLASS_COUNT, YamNet
 from twnm.questions.answer import parse_output
 

@@ -14,20 +14,11 @@ from tiny_model import CLASSES, CONFIG, noise, tiny_encoder, tiny_twnm
 from twnm.errors import InputError
 from twnm.model.binding import bind
 from twnm.model.hear import HeardObject
+from twnm.model.hearing import as_heard, choose_window
 from twnm.model.language import LoraSettings
+from twnm.model.loading import ModelConfig, class_anchors, load, load_encoder, load_strictly
 from twnm.model.notes import tell
-from twnm.model.twnm import (
-    Answer,
-    ModelConfig,
-    Twnm,
-    answer_json,
-    as_heard,
-    choose_window,
-    class_anchors,
-    load,
-    load_encoder,
-    load_strictly,
-)
+from twnm.model.twnm import Answer, Twnm, answer_json
 from twnm.questions.answer import check_question, parse_output
 from twnm.questions.evidence import parse_evidence
 from twnm.sounds.classes import spoken

@@ -10,10 +10,11 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from twnm.model.beams import beam_patches, beam_weights
 from twnm.model.language import LanguageModel
-from twnm.model.projector import HeardBatch
+from twnm.model.loading import class_anchors
+from twnm.model.projector import HeardBatch, Projector
 from twnm.model.slots import SlotEncoder, SlotOutput
 from twnm.model.spatial_encoder import EncoderConfig
-from twnm.model.twnm import Projector, Twnm, class_anchors
+from twnm.model.twnm import Twnm
 from twnm.questions.schema import Item
 
 EVIDENCE = "dog | left 90° | level 0° | 2.0 m | 0.0-4.0 s"

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from twnm.ambisonics import angles_deg, wrap_deg
 from twnm.model.hear import HeardObject, HeardRoom
+from twnm.model.hearing import HeardScene, as_heard
 from twnm.model.language import Prefix
-from twnm.model.twnm import Answer, HeardScene, Listening, Twnm, as_heard
+from twnm.model.twnm import Answer, Listening, Twnm
 from twnm.questions.evidence import parse_evidence, sector8, write_evidence
 from twnm.sounds.classes import CLASSES
 

@@ -11,8 +11,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from pointing_model import PointingModel
 
 from twnm.ambisonics import encode
+from twnm.model.hearing import HeardScene
 from twnm.model.language import Prefix
-from twnm.model.twnm import Answer, HeardScene, Listening
+from twnm.model.twnm import Answer, Listening
 from twnm.studio.settings import Settings
 from twnm.studio.studio import Studio
 

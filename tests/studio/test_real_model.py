@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from twnm.model.twnm import load
+from twnm.model.loading import load
 from twnm.questions.evidence import parse_evidence
 from twnm.sounds.catalogue import load_catalogue
 from twnm.studio.app import create_app

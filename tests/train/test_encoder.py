@@ -19,7 +19,7 @@ from tiny_model import LoudnessSemantic
 from twnm.errors import InputError
 from twnm.model.ears import load_ears
 from twnm.model.features import LearnedFront
-from twnm.model.twnm import load_encoder
+from twnm.model.loading import load_encoder
 from twnm.train import encoder
 from twnm.train.encoder import ENCODER_RECIPES, EncoderRecipe, batches, chunk_of, learning_rate_at, train_encoder, true_objects
 from twnm.train.log import read_rows

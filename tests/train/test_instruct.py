@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from twnm.errors import InputError
 from twnm.model.language import LoraSettings, lora_weights, merge_lora
-from twnm.model.twnm import Twnm, load
+from twnm.model.loading import load
+from twnm.model.twnm import Twnm
 from twnm.train import instruct
 from twnm.train.encoder import save_encoder
 from twnm.train.instruct import INSTRUCT_RECIPES, InstructRecipe, lessons_loss, prepare, train_instruct
@@ -54,7 +55,7 @@ def _no_downloads(monkeypatch: pytest.MonkeyPatch, lessons: list[Lesson]) -> Non
         yield from lessons[first:]
 
     monkeypatch.setattr(instruct, "default_semantic", LoudnessSemantic)
-    monkeypatch.setattr("twnm.model.twnm.default_semantic", LoudnessSemantic)
+    monkeypatch.setattr("twnm.model.loading.default_semantic", LoudnessSemantic)
     monkeypatch.setattr(instruct, "ordered_stream", stream)
 
 

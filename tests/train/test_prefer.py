@@ -13,7 +13,8 @@ from torch import Tensor
 
 from twnm.errors import InputError
 from twnm.model.language import LoraSettings, lora_weights, read, score_continuations
-from twnm.model.twnm import Twnm, load
+from twnm.model.loading import load
+from twnm.model.twnm import Twnm
 from twnm.questions.schema import Item
 from twnm.train import instruct, prefer
 from twnm.train.encoder import save_encoder
@@ -44,7 +45,7 @@ def _no_downloads(monkeypatch: pytest.MonkeyPatch, lessons: list[Lesson]) -> Non
     for module in (instruct, prefer):
         monkeypatch.setattr(module, "ordered_stream", stream)
     monkeypatch.setattr(instruct, "default_semantic", LoudnessSemantic)
-    monkeypatch.setattr("twnm.model.twnm.default_semantic", LoudnessSemantic)
+    monkeypatch.setattr("twnm.model.loading.default_semantic", LoudnessSemantic)
 
 
 @pytest.fixture
@@ -179,7 +180,7 @@ def test_the_model_at_the_beginning_comes_back_for_a_while(begun: Path) -> None:
 
 
 def load_with_lora(folder: Path) -> Twnm:
-    from twnm.model.twnm import read_config
+    from twnm.model.loading import read_config
 
     config = read_config(folder)
     return instruct.prepare(INSTRUCT_RECIPES["tiny"].model_copy(update={"language": config.language, "lora": config.lora, "begin_with": str(folder)}), folder)

@@ -22,7 +22,7 @@ from twnm.errors import InputError
 from twnm.files import atomic_write, sha256_file
 from twnm.model.ears import Ears, load_ears
 from twnm.model.hear import HeardObject
-from twnm.model.twnm import SHIPPED
+from twnm.model.loading import SHIPPED
 from twnm.scene import Scene
 from twnm.simulate.render import Renderer, render
 from twnm.simulate.sampler import Recipe, draw_scene

@@ -20,7 +20,8 @@ import torch
 from twnm.bench.statistics import scene_bootstrap
 from twnm.metrics.localisation import ClipErrors, PlacedObject, clip_errors, summarise
 from twnm.model.hear import HeardObject
-from twnm.model.twnm import Twnm, load
+from twnm.model.loading import load
+from twnm.model.twnm import Twnm
 from twnm.questions.ask import ask_all
 from twnm.questions.evidence import heard_of
 from twnm.scene import Scene

@@ -144,7 +144,7 @@ class TwnmProvider(ModelAPI):
     def __init__(
         self, model_name: str, base_url: str | None = None, api_key: str | None = None, config: GenerateConfig | None = None, **model_args: Any
     ) -> None:
-        from twnm.model.twnm import load
+        from twnm.model.loading import load
 
         super().__init__(model_name, base_url, api_key, [], config or GenerateConfig())
         if model_args:

@@ -12,7 +12,8 @@ import torch
 
 from twnm.bench.statistics import paired_comparison, scene_bootstrap
 from twnm.model.language import LanguageModel, load_language_model, read, score_continuations
-from twnm.model.twnm import ModelConfig, Twnm
+from twnm.model.loading import ModelConfig
+from twnm.model.twnm import Twnm
 
 _QUESTIONS = """
 sound | Which animal barks? | a dog | a cow | a cat | a hen

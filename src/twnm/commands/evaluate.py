@@ -145,7 +145,7 @@ def evaluate_kept(*, model: str = "small", json: Flag = False) -> None:
     """
     check_model(model)
     from twnm.bench.kept import knowledge_kept
-    from twnm.model.twnm import folder_of, load, read_config
+    from twnm.model.loading import folder_of, load, read_config
 
     with contextlib.redirect_stdout(sys.stderr):
         result = knowledge_kept(load(model), read_config(folder_of(model)))

@@ -66,7 +66,8 @@ def ask(
     check_model(model)
     check_question(question, options)
     foa = read_foa(file, layout=layout)
-    from twnm.model.twnm import answer_json, choose_window
+    from twnm.model.hearing import choose_window
+    from twnm.model.twnm import answer_json
 
     start_s, window = choose_window(foa, start)
     hearing = load(model)

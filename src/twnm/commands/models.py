@@ -43,7 +43,7 @@ def models_save(out: Path, *, model: str = "small") -> None:
         small, or the folder of a trained model.
     """
     from twnm.model.auto import save_for_transformers
-    from twnm.model.twnm import load
+    from twnm.model.loading import load
 
     make_folder(out)
     if any(out.iterdir()):

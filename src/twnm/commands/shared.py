@@ -11,7 +11,8 @@ from twnm.errors import InputError
 from twnm.terminal import notes, working
 
 if TYPE_CHECKING:
-    from twnm.model.twnm import Hearing, Twnm
+    from twnm.model.hearing import Hearing
+    from twnm.model.twnm import Twnm
     from twnm.sounds.catalogue import Catalogue
 
 HELP = """Spatial audio understanding from first-order Ambisonics: what sounds, where, how far, when.
@@ -53,18 +54,18 @@ def open_sounds(folder: Path | None) -> "Catalogue":
 
 def load(name: str) -> "Twnm":
     """Load a model, with a spinner."""
-    import twnm.model.twnm
+    import twnm.model.loading
 
     with working("loading the model"):
-        return twnm.model.twnm.load(name)
+        return twnm.model.loading.load(name)
 
 
 def load_hearing(name: str) -> "Hearing":
     """Load the ears of a model, with a spinner."""
-    import twnm.model.twnm
+    import twnm.model.loading
 
     with working("loading the model"):
-        return twnm.model.twnm.load_hearing(name)
+        return twnm.model.loading.load_hearing(name)
 
 
 def print_json(row: dict[str, Any]) -> None:

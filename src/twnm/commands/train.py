@@ -56,7 +56,7 @@ def train_encoder(
     half
         Multiply in bfloat16; if not said, where the processor has instructions for it (elsewhere it is slower).
     """
-    from twnm.model.twnm import SHIPPED
+    from twnm.model.loading import SHIPPED
     from twnm.train.encoder import ENCODER_RECIPES
     from twnm.train.encoder import train_encoder as train
     from twnm.train.slot_loss import TERMS
@@ -113,7 +113,7 @@ def train_instruct(
     half
         Multiply in bfloat16; if not said, where the processor has instructions for it.
     """
-    from twnm.model.twnm import SHIPPED, load_encoder
+    from twnm.model.loading import SHIPPED, load_encoder
     from twnm.train.instruct import INSTRUCT_RECIPES
     from twnm.train.instruct import train_instruct as train
 
@@ -166,7 +166,7 @@ def train_prefer(
     half
         Multiply in bfloat16; if not said, where the processor has instructions for it.
     """
-    from twnm.model.twnm import SHIPPED, read_config
+    from twnm.model.loading import SHIPPED, read_config
     from twnm.train.prefer import PREFER_RECIPES
     from twnm.train.prefer import train_prefer as train
 

@@ -5,6 +5,7 @@ mean of neighbouring states, 25 vectors a second. Their mean over each second go
 was trained.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import soxr
@@ -14,8 +15,10 @@ from torch import Tensor, nn
 
 from twnm.audio import SAMPLE_RATE_HZ
 from twnm.errors import InputError
+from twnm.model.hear import EXISTS_ABOVE
 from twnm.model.language import HEARING_MODELS, LanguageModel
-from twnm.model.semantic import at_one_level
+from twnm.model.projector import HeardBatch
+from twnm.model.semantic import WaveEncoder, at_one_level
 
 STATES_PER_S = 25
 LONGEST_S = 30.0
@@ -87,3 +90,20 @@ def load_tower(language: LanguageModel, name_or_path: str) -> AudioTower:
         reason = str(error).splitlines()[0]
         raise InputError(f"{name_or_path!r} has no feature extractor ({reason}); put its preprocessor_config.json beside the weights") from error
     return AudioTower(language.model, extractor)
+
+
+def with_tower(tower: WaveEncoder, heard: HeardBatch, sounds: Float[Tensor, "sounds samples"]) -> HeardBatch:
+    """What the projector reads of one clip when a tower hears it: its vectors of W in place of the semantic ones, those of the beams behind the embeddings.
+
+    Args:
+        sounds: W and a beam towards each existing slot (`twnm.model.hear.sounds_of`); a beam's vector is the mean over the seconds in which the slot is active.
+    """
+    vectors = tower(sounds[:, None]).to(heard.frames.device)
+    exists = heard.exists[0] > EXISTS_ABOVE
+    second = torch.arange(vectors.shape[1], device=vectors.device)
+    onset, offset = heard.span[0, exists].T[..., None]
+    within = ((second + 1 > onset) & (second < offset)).float()[..., None]
+    beams = vectors.new_zeros(len(exists), vectors.shape[-1])
+    beams[exists] = (within * vectors[1:]).sum(dim=1) / within.sum(dim=1).clamp_min(1.0)
+    parts = (nn.functional.layer_norm(part, part.shape[-1:]) for part in (heard.embedding, beams[None]))
+    return replace(heard, semantic=vectors[:1], embedding=torch.cat(list(parts), dim=-1))

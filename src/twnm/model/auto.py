@@ -30,13 +30,15 @@ from twnm.audio import SAMPLE_RATE_HZ
 from twnm.errors import InputError
 from twnm.files import atomic_write
 from twnm.model.hear import HeardObject, hear_clips, read_objects
+from twnm.model.hearing import choose_window
 from twnm.model.language import LanguageModel
-from twnm.model.projector import summarise_slots
+from twnm.model.loading import load_strictly
+from twnm.model.projector import Projector, summarise_slots
 from twnm.model.recording import usable
 from twnm.model.semantic import YamNetSemantic
 from twnm.model.slots import SlotEncoder
 from twnm.model.spatial_encoder import EncoderConfig
-from twnm.model.twnm import Asked, Projector, Twnm, choose_window, load_strictly
+from twnm.model.twnm import Asked, Twnm
 from twnm.model.yamnet import YamNet
 from twnm.questions.answer import check_question
 

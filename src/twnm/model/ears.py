@@ -12,10 +12,10 @@ from torch import Tensor
 from twnm.errors import InputError
 from twnm.model.accdoa import AccdoaEncoder, read_accdoa
 from twnm.model.hear import SILENT_RMS, HeardObject, HeardRoom, hear_clips, read_objects, read_room
+from twnm.model.loading import load_encoder, load_strictly
 from twnm.model.semantic import SemanticEncoder, default_semantic
 from twnm.model.slots import SlotEncoder
 from twnm.model.spatial_encoder import EncoderConfig
-from twnm.model.twnm import load_encoder, load_strictly
 
 Heard = tuple[list[HeardObject], HeardRoom | None]
 

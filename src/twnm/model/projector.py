@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from twnm.model.slots import SlotOutput
-from twnm.model.spatial_encoder import spread
+from twnm.model.spatial_encoder import EncoderConfig, spread
 
 FRAMES_PER_TOKEN = 4  # of 100 ms: 2.5 tokens per second
 TOKENS_PER_OBJECT = 4
@@ -28,8 +28,8 @@ class HeardBatch:
     """What the frozen encoders say of B clips, ready for the projector; `exists` marks the slots that become tokens.
 
     frames (B, T, width), semantic (B, patches, size), label (B, K, classes) probabilities, place (B, K, 4): azimuth and elevation in radians, log distance,
-    log spread; span (B, K, 2): onset and offset in seconds; embedding (B, K, width), with a tower behind it what that hears (`twnm.model.twnm.with_tower`);
-    room (B, 2): log RT60 and log volume.
+    log spread; span (B, K, 2): onset and offset in seconds; embedding (B, K, width), with a tower behind it what that hears
+    (`twnm.model.audio_tower.with_tower`); room (B, 2): log RT60 and log volume.
     """
 
     frames: Float[Tensor, "batch time width"]
@@ -127,3 +127,19 @@ class SlotProjector(nn.Module):
         when = self.when(torch.cat([periods(heard.span * (math.pi / 5), 12).flatten(-2), sure], dim=-1))
         tokens = torch.stack([what, 0.2 * where, 0.2 * far, 0.2 * when], dim=-2) + self.roles[:TOKENS_PER_OBJECT]
         return tokens, 0.2 * self.room(heard.room) + self.roles[TOKENS_PER_OBJECT]
+
+
+class Projector(nn.Module):
+    """The trained bridge to the language model: dense map, object and room tokens; `tower_size` is that of the vectors of a tower, 0 without one."""
+
+    def __init__(self, config: EncoderConfig, anchors: Float[Tensor, "classes width"], tower_size: int = 0) -> None:
+        super().__init__()
+        self.dense = DenseHybridProjector(config.width, tower_size or config.semantic_size, anchors.shape[1])
+        self.slots = SlotProjector(anchors, config.width + tower_size)
+
+    def forward(self, heard: HeardBatch, row: int = 0) -> Float[Tensor, "tokens width"]:
+        """The audio tokens of one clip: dense map, existing objects by onset, room."""
+        objects, room = self.slots(heard)
+        kept = torch.nonzero(heard.exists[row] > 0.5).squeeze(1)
+        kept = kept[heard.span[row, kept, 0].argsort(stable=True)]
+        return torch.cat([self.dense(heard.frames, heard.semantic)[row], objects[row, kept].flatten(0, 1), room[row : row + 1]])

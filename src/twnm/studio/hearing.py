@@ -14,7 +14,8 @@ from jaxtyping import Float32
 
 from twnm.ambisonics import angle_between_deg, unit_vector
 from twnm.model.hear import WINDOW_S, HeardObject
-from twnm.model.twnm import Answer, HeardScene, Listening, Twnm, choose_window
+from twnm.model.hearing import HeardScene, choose_window
+from twnm.model.twnm import Answer, Listening, Twnm
 from twnm.plot import colour_of
 from twnm.questions.evidence import Heard, parse_evidence, sector8
 from twnm.report import pair_up

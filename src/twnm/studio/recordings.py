@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float32
 
-from twnm.model.twnm import HeardScene
+from twnm.model.hearing import HeardScene
 from twnm.scene import Scene
 from twnm.studio.refusals import Refused, not_found
 

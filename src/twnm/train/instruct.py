@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from twnm.errors import InputError
 from twnm.files import atomic_write
 from twnm.model.language import LoraSettings, load_language_model, lora_weights
+from twnm.model.loading import ModelConfig, Semantic, build_bridge, load_encoder, load_trained
 from twnm.model.semantic import default_semantic
 from twnm.model.spatial_encoder import EncoderConfig
-from twnm.model.twnm import ModelConfig, Semantic, Twnm, build_bridge, load_encoder, load_trained
+from twnm.model.twnm import Twnm
 from twnm.train.checkpoint import load_checkpoint, save_checkpoint
 from twnm.train.encoder import check_device, save_encoder, share_over
 from twnm.train.lessons import IGNORED, Lesson, Packed, lesson_factory, pack, padded

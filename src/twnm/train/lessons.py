@@ -24,12 +24,13 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from twnm.ambisonics import angle_between_deg, unit_vector
+from twnm.model.audio_tower import with_tower
 from twnm.model.binding import called
 from twnm.model.hear import HeardObject, hear_clips, read_objects, read_room, sounds_of
 from twnm.model.notes import heard_scene, tell
 from twnm.model.projector import HeardBatch, summarise_slots
 from twnm.model.slots import SlotEncoder
-from twnm.model.twnm import Twnm, with_tower
+from twnm.model.twnm import Twnm
 from twnm.questions.ask import ask_all
 from twnm.questions.schema import Item
 from twnm.scene import Scene
@@ -154,7 +155,7 @@ def true_labels(objects: Sequence[HeardObject], scene: Scene) -> list[str]:
 
 def lesson_factory(spec: StreamSpec, encoder_folder: Any, questions: int, sounds: bool = False) -> Callable[[int], Lesson]:
     """For worker processes: a maker with the encoder of a weights folder."""
-    from twnm.model.twnm import load_encoder
+    from twnm.model.loading import load_encoder
 
     return LessonMaker(spec, load_encoder(encoder_folder), questions, sounds).make
 

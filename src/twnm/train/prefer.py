@@ -31,7 +31,8 @@ from torch import Tensor, nn
 from twnm.errors import InputError
 from twnm.model.binding import names_in
 from twnm.model.language import load_lora_weights, lora_weights, read, sample_batch, stop_at
-from twnm.model.twnm import ModelConfig, Twnm, read_config
+from twnm.model.loading import ModelConfig, read_config
+from twnm.model.twnm import Twnm
 from twnm.questions.schema import Item
 from twnm.sounds.classes import CLASSES, spoken
 from twnm.train.checkpoint import load_checkpoint, save_checkpoint

@@ -205,7 +205,7 @@ def test_a_pair_counts_if_both_of_it_are_right() -> None:
 
 def test_our_model_answers_as_a_provider(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny_twnm()
-    monkeypatch.setattr("twnm.model.twnm.load", lambda name: model if name == "runs/one" else pytest.fail(name))
+    monkeypatch.setattr("twnm.model.loading.load", lambda name: model if name == "runs/one" else pytest.fail(name))
     log = run(folder, "twnm/runs/one")
     assert log.status == "success", log.error
     foa, _ = Benchmark(folder).recording("street.wav")
@@ -218,7 +218,7 @@ def test_our_provider_says_what_it_needs(folder: Path, monkeypatch: pytest.Monke
     import anyio
     from inspect_ai.model import ChatMessageAssistant, ChatMessageUser, ContentAudio, ContentText, GenerateConfig, get_model
 
-    monkeypatch.setattr("twnm.model.twnm.load", lambda name: tiny_twnm())
+    monkeypatch.setattr("twnm.model.loading.load", lambda name: tiny_twnm())
     provider = get_model("twnm/small", memoize=False).api
     assert provider.max_connections() == 1
 

@@ -13,11 +13,12 @@ from twnm.bench.symbolic import Estimate
 from twnm.bench.systems.base import Labels, Question, Recording, Reply
 from twnm.bench.systems.told import hear_and_tell
 from twnm.model.hear import HeardObject, HeardRoom, hear_clips, mean_room, read_objects, read_room
+from twnm.model.hearing import as_heard
 from twnm.model.link import cut_windows, later, link
+from twnm.model.loading import SHIPPED, load_encoder
 from twnm.model.notes import heard_scene
 from twnm.model.semantic import SemanticEncoder, default_semantic
 from twnm.model.slots import SlotEncoder
-from twnm.model.twnm import SHIPPED, as_heard, load_encoder
 from twnm.questions.facts import facts_of
 from twnm.sounds.classes import spoken
 

@@ -16,8 +16,9 @@ from twnm.audio import SAMPLE_RATE_HZ
 from twnm.bench.systems.base import Input, Labels, Question, Recording, Reply
 from twnm.errors import InputError
 from twnm.model.hear import WINDOW_S
-from twnm.model.twnm import Asked, Twnm, choose_window
-from twnm.model.twnm import load as load_model
+from twnm.model.hearing import choose_window
+from twnm.model.loading import load as load_model
+from twnm.model.twnm import Asked, Twnm
 
 STEREO_DEG = 60.0
 Foa = Float32[np.ndarray, "4 samples"]
