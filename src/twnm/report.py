@@ -83,7 +83,8 @@ def dcase_rows(scene: HeardScene) -> str:
 def answer_view(answer: Answer, duration_s: float) -> RenderableType:
     """An answer for the terminal: the answer, what it rests on, the reasoning, and which part of a recording of `duration_s` was heard."""
     parts: list[RenderableType] = [Panel(Text(_lettered(answer), style="bold"), expand=False, padding=(0, 2))]
-    parts.append(evidence_view(answer.evidence))
+    if answer.evidence:
+        parts.append(evidence_view(answer.evidence))
     if answer.why:
         parts.append(Text(f"why: {answer.why}{'' if answer.grounded else ' (not supported by what was heard)'}"))
     if duration_s > WINDOW_S:
@@ -138,20 +139,22 @@ def comparison_view(truth: Sequence[Heard], heard: Sequence[Heard]) -> Table:
 
 
 def evaluation_view(result: dict[str, Any]) -> RenderableType:
-    """The figures of `twnm.bench.evaluate.evaluate_model` as two tables."""
+    """The figures of `twnm.bench.evaluate.evaluate_model` as two tables; the control has a column where it was measured."""
+    flat = result["localisation_without_space"]
+    control = ("without Y, Z, X",) if flat else ()
     placed = Table(title=f"where and what: {result['scenes']} unseen scenes ({result['recipe']})")
     placed.add_column("measure")
-    placed.add_column("value", justify="right")
-    placed.add_column("without Y, Z, X", justify="right")
-    flat = result["localisation_without_space"]
+    for column in ("value", *control):
+        placed.add_column(column, justify="right")
     for name, value in result["localisation"].items():
-        placed.add_row(name, f"{value:.3f}", f"{flat[name]:.3f}" if name in flat else "-")
+        placed.add_row(name, f"{value:.3f}", *((f"{flat[name]:.3f}" if name in flat else "-",) if control else ()))
     asked = Table(title="questions answered, %")
-    for column in ("group", "n", "right", "95 % interval", "without Y, Z, X", "chance"):
+    for column in ("group", "n", "right", "95 % interval", *control, "chance"):
         asked.add_column(column, justify="left" if column == "group" else "right")
     for group, row in result["questions"].items():
         low, high = (_percent(bound) for bound in row["interval"])
-        asked.add_row(group, str(row["n"]), _percent(row["accuracy"]), f"{low}-{high}", _percent(row["without_space"]), _percent(row["chance"]))
+        without = (_percent(row["without_space"]),) if control else ()
+        asked.add_row(group, str(row["n"]), _percent(row["accuracy"]), f"{low}-{high}", *without, _percent(row["chance"]))
     return Group(placed, asked)
 
 

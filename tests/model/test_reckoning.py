@@ -70,7 +70,7 @@ def test_true_reasonings_are_continued_as_they_are() -> None:
         ("after 0.5 s:", ("dog", "bell"), "bell"),
         ("closer than the bell:", ("dog", "pig"), "dog"),
         ("after 0.5 s: bell; right: bell; both:", ("dog", "bell"), "bell"),
-        ("heard", ("1", "2", "3", "4"), "dog, bell"),
+        ("heard", ("1", "2", "3", "4"), "dog, bell:"),
         ("heard dog, bell:", ("1", "2", "3", "4"), "2"),
         ("heard dog, bell: not", ("dog", "pig", "bell"), "pig"),
     ],

@@ -16,7 +16,7 @@ from twnm.model.twnm import Twnm
 from twnm.scene import Event, Room, Scene, Waypoint
 from twnm.sounds.classes import CLASSES
 from twnm.train.instruct import lessons_loss
-from twnm.train.lessons import IGNORED, Lesson, LessonMaker, Packed, doubted, pack, thinned, true_labels
+from twnm.train.lessons import IGNORED, Lesson, LessonMaker, LessonPlan, Packed, doubted, pack, thinned, true_labels
 from twnm.train.stream import StreamSpec
 
 SIDE = item("Where is the dog?", "dog 90° is left", "on your left")
@@ -184,12 +184,12 @@ def test_lessons_are_functions_of_their_number_and_end_in_the_answer(monkeypatch
     monkeypatch.setattr("twnm.train.lessons._COUNTED_SCENES", 10)
     encoder = tiny_encoder(config=EncoderConfig(CLASSES, width=32, layers=1, stem=(8, 8, 8, 8), semantic_size=16))
     spec = StreamSpec("", "anechoic", "train", 5, 1, CLASSES)
-    maker = LessonMaker(spec, encoder, questions=2)
+    maker = LessonMaker(spec, encoder, LessonPlan(2))
     lessons = [maker.make(number) for number in (3, 0, 3)]
     assert lessons[0].items == lessons[2].items
     assert lessons[0].evidence == lessons[2].evidence
     assert lessons[0].sounds.size == 0
-    with_sounds = LessonMaker(spec, encoder, questions=2, sounds=True).make(3)
+    with_sounds = LessonMaker(spec, encoder, LessonPlan(2, sounds=True)).make(3)
     assert with_sounds.items == lessons[0].items
     assert with_sounds.sounds.shape == (1 + (with_sounds.heard["exists"] > 0.5).sum(), 120_000)
     np.testing.assert_array_equal(lessons[0].heard["place"], lessons[2].heard["place"])

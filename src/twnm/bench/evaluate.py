@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -21,14 +21,17 @@ from twnm.bench.statistics import scene_bootstrap
 from twnm.metrics.localisation import ClipErrors, PlacedObject, clip_errors, summarise
 from twnm.model.hear import HeardObject
 from twnm.model.loading import load
+from twnm.model.twnm import Asked as Question
 from twnm.model.twnm import Twnm
 from twnm.questions.ask import ask_all
 from twnm.questions.evidence import heard_of
+from twnm.questions.schema import Item
 from twnm.scene import Scene
 from twnm.simulate.render import render
 from twnm.simulate.sampler import draw_scene
 from twnm.sounds.catalogue import load_catalogue
 
+Split = Literal["val", "test"]
 _SEED = 2_000_003  # apart from every training seed
 
 
@@ -62,23 +65,25 @@ def as_placed(objects: tuple[HeardObject, ...]) -> list[PlacedObject]:
     return [PlacedObject(item.label, item.onset_s, item.offset_s, item.azimuth_deg, item.elevation_deg, item.distance_m) for item in objects]
 
 
-def evaluate_scene(model: Twnm, scene: Scene, foa: np.ndarray, rng: np.random.Generator, questions: int, control: bool) -> SceneResult:
-    """Hear one scene, ask about it, and with `control` ask again with Y, Z and X at zero."""
+def evaluate_scene(model: Twnm, scene: Scene, foa: np.ndarray, rng: np.random.Generator, questions: int, control: bool, split: Split = "test") -> SceneResult:
+    """Hear one scene, ask about it in the words of a split, and with `control` ask again with Y, Z and X at zero."""
     errors = clip_errors(as_placed(model.scene(foa).objects), _placed(scene))
     flat_foa = foa * np.array([[1], [0], [0], [0]], np.float32)
     flat_errors = clip_errors(as_placed(model.scene(flat_foa).objects), _placed(scene)) if control else None
-    items = ask_all(scene, rng, split="test") if heard_of(scene) else []
+    items = ask_all(scene, rng, split=split) if heard_of(scene) else []
     chosen = [items[index] for index in sorted(rng.permutation(len(items))[:questions])]
     if not chosen:
         return SceneResult(errors, (), flat_errors)
-    heard = model.listen(torch.from_numpy(foa))
-    without = model.listen(torch.from_numpy(flat_foa)) if control else None
-    asked = []
-    for item in chosen:
-        right = model.answer(heard, item.question, item.options).letter == item.answer_letter
-        flat = None if without is None else model.answer(without, item.question, item.options).letter == item.answer_letter
-        asked.append(Asked(item.level, item.task, item.family, 1 / len(item.options), right, flat))
-    return SceneResult(errors, tuple(asked), flat_errors)
+    right = _right(model, foa, chosen)
+    flat = _right(model, flat_foa, chosen) if control else [None] * len(chosen)
+    asked = tuple(Asked(item.level, item.task, item.family, 1 / len(item.options), *found) for item, *found in zip(chosen, right, flat, strict=True))
+    return SceneResult(errors, asked, flat_errors)
+
+
+def _right(model: Twnm, foa: np.ndarray, items: list[Item]) -> list[bool]:
+    listening = model.listen(torch.from_numpy(foa))
+    answers = model.answers([Question(listening, item.question, item.options) for item in items])
+    return [answer.letter == item.answer_letter for item, answer in zip(items, answers, strict=True)]
 
 
 @functools.cache
@@ -87,10 +92,10 @@ def _tools(model: str, sounds: str) -> tuple[Twnm, Any]:
     return load(model), load_catalogue(Path(sounds) if sounds else None)
 
 
-def _one(model: str, sounds: str, recipe: str, seed: int, questions: int, control: bool, index: int) -> SceneResult:
+def _one(model: str, sounds: str, recipe: str, seed: int, questions: int, control: bool, split: Split, index: int) -> SceneResult:
     twnm, catalogue = _tools(model, sounds)
-    foa, scene = render(draw_scene(catalogue, recipe, _SEED + seed, index, split="test"), catalogue)
-    return evaluate_scene(twnm, scene, foa, np.random.default_rng([_SEED + seed, index]), questions, control)
+    foa, scene = render(draw_scene(catalogue, recipe, _SEED + seed, index, split=split), catalogue)
+    return evaluate_scene(twnm, scene, foa, np.random.default_rng([_SEED + seed, index]), questions, control, split)
 
 
 def evaluate_model(
@@ -102,10 +107,11 @@ def evaluate_model(
     recipe: str = "indoor",
     seed: int = 0,
     control: bool = True,
+    split: Split = "test",
     workers: int = 2,
     progress: Callable[[Iterator[SceneResult], int], Iterator[SceneResult]] | None = None,
 ) -> dict[str, Any]:
-    """Measure a model (a name or folder) on `scenes` scenes of the test split.
+    """Measure a model (a name or folder) on `scenes` scenes of recordings and wordings that training never met.
 
     Args:
         model: as `twnm.load` takes it.
@@ -114,6 +120,7 @@ def evaluate_model(
         recipe: of the sampler.
         seed: of the scenes.
         control: also answer with Y, Z and X at zero.
+        split: of the recordings and wordings.
         workers: processes of one thread each; the figures do not depend on it.
         progress: wraps the iterator of results, given their number.
 
@@ -124,7 +131,7 @@ def evaluate_model(
     Raises:
         InputError: the model or the sounds cannot be loaded.
     """
-    job = functools.partial(_one, model, sounds, recipe, seed, questions, control)
+    job = functools.partial(_one, model, sounds, recipe, seed, questions, control, split)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         results = pool.map(job, range(scenes))
         measured = list(progress(results, scenes) if progress else results)

@@ -34,6 +34,7 @@ def ask(
     layout: Layout = "ambix",
     start: float | None = None,
     model: str = "small",
+    evidence: bool = True,
     json: Flag = False,
     plot: Path | None = None,
 ) -> None:
@@ -53,6 +54,8 @@ def ask(
         Where the heard 5 s begin, in seconds; the loudest 5 s if absent.
     model
         "small", or a folder of trained weights.
+    evidence
+        Without it the answer comes at once, without reasoning: in less time, but less often right.
     json
         Print one JSON object and nothing else.
     plot
@@ -72,7 +75,7 @@ def ask(
     start_s, window = choose_window(foa, start)
     hearing = load(model)
     with working("listening"):
-        answer = hearing.ask(foa, question, options, start)
+        answer = hearing.ask(foa, question, options, start, evidence)
     if plot is not None:
         from twnm.plot import save_picture
 

@@ -1,16 +1,55 @@
-"""Commands that train a stage: train encoder, train instruct, train prefer."""
+"""Commands that train: each stage (train encoder, reason, align, instruct, prefer), or all of them one after another (train)."""
 
+import os
+from collections.abc import Callable
+from json import dumps, loads
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
+from rich.console import Console
 
 from twnm.commands.shared import app, check_counts, open_sounds
 from twnm.errors import InputError
-from twnm.terminal import make_folder
+from twnm.files import atomic_write
+from twnm.terminal import counted, make_folder
 
-train_app = App(name="train", help="Train a stage of the model; run again to resume.")
+VALIDATION_SCENES = 40
+train_app = App(name="train", help="Train the model, all stages or one; run again to resume.")
 app.command(train_app)
+
+
+@train_app.default
+def train_all(
+    *,
+    out: Path,
+    recipe: Literal["small", "gpu", "tiny"] = "small",
+    sounds: Path | None = None,
+    workers: int | None = None,
+    validate: int = VALIDATION_SCENES,
+) -> None:
+    """Train all stages one after another, each beginning with what the one before has trained.
+
+    Parameters
+    ----------
+    out
+        Folder for a folder of each stage: encoder, reason, align, instruct, prefer. The last one is the model.
+    recipe
+        small, gpu (on a graphics processor) or tiny.
+    sounds
+        Folder of dry sounds; your own catalogue if absent.
+    workers
+        Processes that make scenes and lessons; the recipe's if absent.
+    validate
+        Scenes of the validation split about which the model is asked after each stage; 0: none.
+    """
+    common: dict[str, Any] = {"recipe": recipe, "sounds": sounds, "workers": workers}
+    train_encoder(out=out / "encoder", **common)
+    before: Path | None = None
+    for stage in _STAGES:
+        _lessons_command(stage)(out=out / stage, encoder=out / "encoder", begin_with=before, validate=validate, **common)
+        before = out / stage
+    train_prefer(out=out / "prefer", begin_with=before, validate=validate, **common)
 
 
 @train_app.command(name="encoder")
@@ -72,32 +111,19 @@ def train_encoder(
     train(chosen.model_copy(update=paths | {"without": without, "half": _half(chosen.half, half)}), out)
 
 
-@train_app.command(name="instruct")
-def train_instruct(
-    *,
-    out: Path,
-    encoder: Path | None = None,
-    recipe: str = "small",
-    sounds: Path | None = None,
-    begin_with: Annotated[Path | None, Parameter(name="--from")] = None,
-    steps: int | None = None,
-    minutes: float | None = None,
-    seed: int | None = None,
-    workers: int | None = None,
-    half: bool | None = None,
-) -> None:
-    """Train the projector and the language model's LoRA to say what is heard and to answer.
+_LESSONS = """{what}
 
-    On several graphics processors: torchrun --nproc-per-node 8 -m twnm train instruct --recipe 7b ...
+    On several graphics processors: torchrun --nproc-per-node 8 -m twnm train {stage} --recipe 7b ...
 
     Parameters
     ----------
     out
-        Folder for checkpoints, log.jsonl and the weights.
+        Folder for checkpoints, log.jsonl, the weights and validation.json.
     encoder
         Folder of a trained encoder; the shipped one if absent.
     recipe
-        small, further (from a trained model), gpu (on a graphics processor), 7b (Qwen2-Audio, on several), 7b-omni (Qwen2.5-Omni) or tiny.
+        {recipes}: small and tiny are for a processor, gpu and 7b (Qwen2-Audio, on several; 7b-omni: Qwen2.5-Omni) for graphics
+        processors, further goes on from a trained model.
     sounds
         Folder of dry sounds; your own catalogue if absent.
     begin_with
@@ -112,19 +138,52 @@ def train_instruct(
         Processes that make lessons, for each process that trains; the recipe's if absent.
     half
         Multiply in bfloat16; if not said, where the processor has instructions for it.
+    validate
+        Scenes of the validation split about which the trained model is asked at the end; 0: none.
     """
-    from twnm.model.loading import SHIPPED, load_encoder
-    from twnm.train.instruct import INSTRUCT_RECIPES
-    from twnm.train.instruct import train_instruct as train
+_STAGES = {
+    "reason": "Train the language model's LoRA to answer from evidence that it reads, without any sound.",
+    "align": "Train the projector so that the language model says what is heard.",
+    "instruct": "Train the projector and the language model's LoRA to say what is heard and to answer.",
+}
 
-    chosen = _training(INSTRUCT_RECIPES, recipe, sounds, steps=steps, minutes=minutes, seed=seed, workers=workers)
-    folder = SHIPPED if encoder is None else encoder
-    load_encoder(folder)  # shows a folder without one before anything is written
-    start = SHIPPED if begin_with is None and recipe == "further" else begin_with
-    more = {"begin_with": "" if start is None else str(start), "half": _half(chosen.half, half)}
-    open_sounds(sounds)
-    make_folder(out)
-    train(chosen.model_copy(update=more), folder, out)
+
+def _lessons_command(stage: str) -> Callable[..., None]:
+    from_recipes = {"instruct": "small, further, gpu, 7b, 7b-omni or tiny"}
+
+    def command(
+        *,
+        out: Path,
+        encoder: Path | None = None,
+        recipe: str = "small",
+        sounds: Path | None = None,
+        begin_with: Annotated[Path | None, Parameter(name="--from")] = None,
+        steps: int | None = None,
+        minutes: float | None = None,
+        seed: int | None = None,
+        workers: int | None = None,
+        half: bool | None = None,
+        validate: int = VALIDATION_SCENES,
+    ) -> None:
+        from twnm.model.loading import SHIPPED, load_encoder
+        from twnm.train.instruct import STAGES, train_instruct
+
+        chosen = _training(STAGES[stage], recipe, sounds, steps=steps, minutes=minutes, seed=seed, workers=workers)
+        folder = SHIPPED if encoder is None else encoder
+        load_encoder(folder)  # shows a folder without one before anything is written
+        start = SHIPPED if begin_with is None and recipe == "further" else begin_with
+        more = {"begin_with": "" if start is None else str(start), "half": _half(chosen.half, half)}
+        open_sounds(sounds)
+        make_folder(out)
+        train_instruct(chosen.model_copy(update=more), folder, out)
+        _validate(out, sounds, validate)
+
+    command.__doc__ = _LESSONS.format(what=_STAGES[stage], stage=stage, recipes=from_recipes.get(stage, "small, gpu, 7b, 7b-omni or tiny"))
+    return command
+
+
+for _stage in _STAGES:
+    train_app.command(_lessons_command(_stage), name=_stage)
 
 
 @train_app.command(name="prefer")
@@ -140,6 +199,7 @@ def train_prefer(
     seed: int | None = None,
     workers: int | None = None,
     half: bool | None = None,
+    validate: int = VALIDATION_SCENES,
 ) -> None:
     """Train the language model's LoRA on its own replies, by rewards from the scenes' metadata.
 
@@ -165,6 +225,8 @@ def train_prefer(
         Processes that make lessons; the recipe's if absent.
     half
         Multiply in bfloat16; if not said, where the processor has instructions for it.
+    validate
+        Scenes of the validation split about which the trained model is asked at the end; 0: none.
     """
     from twnm.model.loading import SHIPPED, read_config
     from twnm.train.prefer import PREFER_RECIPES
@@ -177,13 +239,30 @@ def train_prefer(
     make_folder(out)
     more = {"begin_with": str(folder), "half": _half(chosen.half, half), "method": method or chosen.method}
     train(chosen.model_copy(update=more), out)
+    _validate(out, sounds, validate)
+
+
+def _validate(out: Path, sounds: Path | None, scenes: int) -> None:
+    """Ask the model of a stage about validation scenes, by level and task; kept in OUT/validation.json."""
+    if not scenes or os.environ.get("RANK", "0") != "0":
+        return
+    from twnm.bench.evaluate import evaluate_model
+    from twnm.report import evaluation_view
+
+    check_counts(validate=scenes)
+    kept = out / "validation.json"
+    if not kept.is_file() or kept.stat().st_mtime < (out / "lora.safetensors").stat().st_mtime:
+        result = evaluate_model(str(out), "" if sounds is None else str(sounds), scenes=scenes, questions=6, control=False, split="val", progress=counted)
+        with atomic_write(kept) as path:
+            path.write_text(dumps(result, indent=1))
+    Console().print(evaluation_view(loads(kept.read_text())))
 
 
 def _half(recipe: bool, given: bool | None) -> bool:
     """Whether to multiply in bfloat16: as it was said, else if the recipe or the processor is made for it."""
-    import torch
+    from twnm.model.language import half_is_faster
 
-    return (recipe or torch.cpu._is_avx512_bf16_supported()) if given is None else given
+    return (recipe or half_is_faster()) if given is None else given
 
 
 def _training(recipes: dict[str, Any], name: str, sounds: Path | None, **instead: float | None) -> Any:

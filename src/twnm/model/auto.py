@@ -33,7 +33,7 @@ from twnm.model.hear import HeardObject, hear_clips, read_objects
 from twnm.model.hearing import choose_window
 from twnm.model.language import LanguageModel
 from twnm.model.loading import load_strictly
-from twnm.model.projector import Projector, summarise_slots
+from twnm.model.projector import Kind, Projector, summarise_slots
 from twnm.model.recording import usable
 from twnm.model.semantic import YamNetSemantic
 from twnm.model.slots import SlotEncoder
@@ -53,16 +53,23 @@ class TwnmConfig(PreTrainedConfig):
         encoder: fields of `EncoderConfig`.
         text_config: the configuration of the language model, with its model_type.
         sound_names: the names of YAMNet's classes.
+        projector: its kind (`twnm.model.projector.Kind`).
     """
 
     model_type = "twnm"
 
     def __init__(
-        self, encoder: dict[str, Any] | None = None, text_config: dict[str, Any] | None = None, sound_names: Sequence[str] = (), **others: Any
+        self,
+        encoder: dict[str, Any] | None = None,
+        text_config: dict[str, Any] | None = None,
+        sound_names: Sequence[str] = (),
+        projector: Kind = "hybrid",
+        **others: Any,
     ) -> None:
         self.encoder = dict(encoder or {})
         self.text_config = dict(text_config or {})
         self.sound_names = list(sound_names)
+        self.projector = projector
         super().__init__(**others)
 
     @property
@@ -88,7 +95,7 @@ class TwnmModel(PreTrainedModel):
         self.yamnet = YamNet(tuple(config.sound_names))
         self.language = AutoModelForCausalLM.from_config(config.language)
         width = self.language.get_input_embeddings().get_parameter("weight").shape[1]
-        self.projector = Projector(encoder, torch.zeros(len(encoder.classes), width))
+        self.projector = Projector(encoder, torch.zeros(len(encoder.classes), width), kind=config.projector)
 
     @classmethod
     def of(cls, model: Twnm) -> "TwnmModel":
@@ -96,7 +103,7 @@ class TwnmModel(PreTrainedModel):
         if not isinstance(model.semantic, YamNetSemantic) or model.tower is not None:
             raise InputError("only a model that hears by YAMNet alone can be saved for transformers; one with an audio tower is loaded by twnm.load")
         text = model.language.model.config.to_dict()
-        made = cls(TwnmConfig(model.encoder.config.to_dict(), text, model.semantic.network.class_names))
+        made = cls(TwnmConfig(model.encoder.config.to_dict(), text, model.semantic.network.class_names, model.projector.kind))
         made.encoder, made.yamnet, made.language, made.projector = model.encoder, model.semantic.network, model.language.model, model.projector
         return made.eval()  # type: ignore[no-untyped-call]
 

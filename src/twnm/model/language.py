@@ -78,6 +78,12 @@ class Prefix(NamedTuple):
     length: int
 
 
+def half_is_faster() -> bool:
+    """Whether this processor has instructions for bfloat16; elsewhere it multiplies slower so than in float32."""
+    supported: bool = torch.cpu._is_avx512_bf16_supported()
+    return supported
+
+
 def load_language_model(name_or_path: str, *, dtype: torch.dtype = torch.float32, lora: LoraSettings | None = None) -> LanguageModel:
     """A language model whose own weights are frozen; with `lora`, trainable updates that start at zero.
 
@@ -180,8 +186,15 @@ def read(model: PreTrainedModel, embeddings: Float[Tensor, "time width"], prefix
         embeddings: (time, width), at least one position.
     """
     cache = DynamicCache(config=model.config) if prefix is None else _fork(prefix.cache)
-    output = model(inputs_embeds=embeddings[None], past_key_values=cache, use_cache=True, logits_to_keep=1)
-    return Prefix(cache, output.logits[0, -1], (prefix.length if prefix else 0) + len(embeddings))
+    logits = _last_logits(model, cache, inputs_embeds=embeddings[None].to(model.dtype))
+    return Prefix(cache, logits[0], (prefix.length if prefix else 0) + len(embeddings))
+
+
+def _last_logits(model: PreTrainedModel, cache: Cache, **given: Tensor) -> Float[Tensor, "batch vocabulary"]:
+    """Logits behind the last position of each row; the cache grows by what is given."""
+    states = model.get_decoder()(**given, past_key_values=cache, use_cache=True).last_hidden_state
+    logits: Tensor = model.get_output_embeddings()(states[:, -1])  # as a matrix: for a batch of them the whole vocabulary layer is copied each time
+    return logits
 
 
 @torch.no_grad()
@@ -241,7 +254,7 @@ def greedy(model: PreTrainedModel, prefix: Prefix, *, stop: Stop, max_new_tokens
         if stop(stream.said) or len(stream.said) >= max_new_tokens:
             break
         ids = torch.tensor([tokens], device=prefix.logits.device)
-        logits = model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[0, -1]
+        logits = _last_logits(model, cache, input_ids=ids)[0]
     return stream.said[:max_new_tokens]
 
 
@@ -271,7 +284,7 @@ def greedy_batch(
             mask, tokens, position = mask[rows], tokens[rows], position[rows]
             running = [running[row] for row in kept]
         mask = torch.cat([mask, torch.ones_like(mask[:, :1])], 1)
-        logits = model(input_ids=tokens[:, None], attention_mask=mask, position_ids=position, past_key_values=cache, use_cache=True).logits[:, -1]
+        logits = _last_logits(model, cache, input_ids=tokens[:, None], attention_mask=mask, position_ids=position)
         position = position + 1
     return [stream.said for stream in streams]
 
@@ -297,7 +310,7 @@ def sample_batch(
             rows = torch.tensor(kept, device=tokens.device)
             cache.batch_select_indices(rows)
             tokens, running = tokens[rows], [running[row] for row in kept]
-        logits = model(input_ids=tokens, past_key_values=cache, use_cache=True).logits[:, -1]
+        logits = _last_logits(model, cache, input_ids=tokens)
     return generated
 
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from twnm.errors import InputError
 from twnm.model.audio_tower import AudioTower, load_tower
 from twnm.model.hearing import Hearing
-from twnm.model.language import LanguageModel, LoraSettings, load_language_model, load_lora_weights, merge_lora
-from twnm.model.projector import Projector
+from twnm.model.language import LanguageModel, LoraSettings, half_is_faster, load_language_model, load_lora_weights, merge_lora
+from twnm.model.projector import Kind, Projector
 from twnm.model.semantic import default_semantic
 from twnm.model.slots import SlotEncoder
 from twnm.model.spatial_encoder import EncoderConfig
@@ -36,17 +36,19 @@ class ModelConfig:
     language: str = "smollm2-135m-instruct"
     lora: LoraSettings = field(default_factory=LoraSettings)
     semantic: Semantic = "yamnet"
+    projector: Kind = "hybrid"
 
     def to_json(self) -> str:
         """As JSON text."""
-        plain = {"encoder": self.encoder.to_dict(), "language": self.language, "lora": self.lora.model_dump(), "semantic": self.semantic}
-        return json.dumps(plain, indent=1)
+        others = {"language": self.language, "lora": self.lora.model_dump(), "semantic": self.semantic, "projector": self.projector}
+        return json.dumps({"encoder": self.encoder.to_dict(), **others}, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> "ModelConfig":
         """The inverse of `to_json`."""
         data = json.loads(text)
-        return cls(EncoderConfig.from_dict(data["encoder"]), data["language"], LoraSettings(**data["lora"]), data.get("semantic", "yamnet"))
+        encoder, lora = EncoderConfig.from_dict(data["encoder"]), LoraSettings(**data["lora"])
+        return cls(encoder, data["language"], lora, data.get("semantic", "yamnet"), data.get("projector", "hybrid"))
 
 
 def load_encoder(folder: Path) -> SlotEncoder:
@@ -87,7 +89,7 @@ def build_bridge(config: ModelConfig, language: LanguageModel) -> tuple[AudioTow
     Raises InputError when the language model has no such tower.
     """
     tower = load_tower(language, config.language) if config.semantic == "own" else None
-    return tower, Projector(config.encoder, class_anchors(language, config.encoder.classes), 0 if tower is None else tower.size)
+    return tower, Projector(config.encoder, class_anchors(language, config.encoder.classes), 0 if tower is None else tower.size, config.projector)
 
 
 def folder_of(name_or_folder: str | Path) -> Path:
@@ -122,10 +124,14 @@ def _no_model(folder: Path, absent: str) -> InputError:
     return InputError(f"{folder} holds no trained model ({absent} is absent); `twnm train instruct` makes one")
 
 
-def load(name_or_folder: str | Path = "small") -> Twnm:
+def load(name_or_folder: str | Path = "small", half: bool | None = None) -> Twnm:
     """The shipped model ("small") or one trained into a folder, with its language model and semantic encoder from the cache or a hub.
 
-    Raises InputError when a part is absent or does not fit, with how to get it.
+    Args:
+        half: whether the language model is in bfloat16; None for where the processor multiplies faster so (`half_is_faster`).
+
+    Raises:
+        InputError: a part is absent or does not fit, with how to get it.
     """
     folder = folder_of(name_or_folder)
     config = read_config(folder)
@@ -133,6 +139,8 @@ def load(name_or_folder: str | Path = "small") -> Twnm:
     tower, projector = build_bridge(config, language)
     load_trained(projector, language.model, folder)
     merge_lora(language.model)
+    if half_is_faster() if half is None else half:
+        language.model.to(torch.bfloat16)  # type: ignore[arg-type]
     return Twnm(load_encoder(folder), default_semantic(), projector.eval().requires_grad_(False), language, tower)
 
 
@@ -141,9 +149,12 @@ def _shipped() -> Twnm:
     return load("small")
 
 
-def ask(path: str | Path, question: str, options: tuple[str, ...] = (), layout: str = "ambix") -> Answer:
-    """Ask the shipped model about an Ambisonics file. Raises InputError for a file or question that cannot be used."""
+def ask(path: str | Path, question: str, options: tuple[str, ...] = (), layout: str = "ambix", evidence: bool = True) -> Answer:
+    """Ask the shipped model about an Ambisonics file; without `evidence` it answers at once, in less time.
+
+    Raises InputError for a file or question that cannot be used.
+    """
     from twnm.audio import read_foa
 
     check_question(question, options)
-    return _shipped().ask(read_foa(path, layout=layout), question, options)
+    return _shipped().ask(read_foa(path, layout=layout), question, options, evidence=evidence)

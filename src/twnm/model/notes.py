@@ -15,7 +15,7 @@ from twnm.ambisonics import unit_vector
 from twnm.model.features import LABEL_RATE_HZ
 from twnm.model.hear import END_FRAMES, HeardObject, HeardRoom
 from twnm.questions.evidence import write_evidence
-from twnm.questions.facts import Motion, facts_of
+from twnm.questions.facts import Facts, Motion, facts_of
 from twnm.scene import BAND_CENTRES_HZ, MIN_DISTANCE_M, Event, Listener, Room, Scene, Waypoint, nearest_approach_m
 from twnm.sounds.classes import spoken
 
@@ -64,13 +64,15 @@ def _waypoint(time_s: float, place_m: np.ndarray) -> Waypoint:
 
 def tell(objects: Sequence[HeardObject], room: HeardRoom, duration_s: float) -> tuple[str, str]:
     """The evidence and the notes on what was heard, as the language model reads them; a moving object is where it was at the middle of its time."""
-    facts = facts_of(heard_scene(objects, room, duration_s=duration_s))
-    notes = [f"RT60 {room.rt60_s:.1f} s" if room.has_walls else "open air"]
-    for item in objects:
-        if item.others:
-            notes.append(" or ".join(spoken(label) for label in (item.label, *item.others)))
-    notes += [note_of_motion(source.label, source.motion) for source in facts.sources if source.motion is not None]
-    return write_evidence(tuple(source.heard for source in facts.sources)), "; ".join(notes)
+    others = [" or ".join(spoken(label) for label in (item.label, *item.others)) for item in objects if item.others]
+    return tell_facts(facts_of(heard_scene(objects, room, duration_s=duration_s)), others)
+
+
+def tell_facts(facts: Facts, others: Sequence[str] = ()) -> tuple[str, str]:
+    """The evidence and the notes on a scene as it is; `others` are notes on what the objects may be instead."""
+    place = "open air" if facts.rt60_s is None else f"RT60 {facts.rt60_s:.1f} s"
+    motions = [note_of_motion(source.label, source.motion) for source in facts.sources if source.motion is not None]
+    return write_evidence(tuple(source.heard for source in facts.sources)), "; ".join([place, *others, *motions])
 
 
 def note_of_motion(name: str, motion: Motion) -> str:

@@ -3,6 +3,8 @@
 - `DenseHybridProjector`: one token per 0.4 s from the semantic and the spatial frame vectors: a semantic expert, four spatial experts and a joint expert,
   concatenated, LayerNorm, bottleneck MLP (the dense hybrid projector of TWNM, arXiv 2601.02954). The spatial half starts at zero, so that training
   begins from the semantic tokens alone.
+- `MlpProjector` and `DualTowerProjector`: the same map by two usual designs of like size, to compare with: both vectors through one MLP, or each through its
+  own, the spatial tokens behind the semantic ones.
 - `SlotProjector`: four tokens for each object (what, where, how far, when) and one for the room. `what` starts as the mean of the language model's own
   embeddings of the class names, weighted by the slot's class probabilities, so that it is readable before any training; the others are
   sinusoids of the quantity through a small MLP, because a language model reads digits better from many periods than from one number.
@@ -10,6 +12,8 @@
 
 import math
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal
 
 import torch
 from jaxtyping import Float
@@ -21,6 +25,8 @@ from twnm.model.spatial_encoder import EncoderConfig, spread
 FRAMES_PER_TOKEN = 4  # of 100 ms: 2.5 tokens per second
 TOKENS_PER_OBJECT = 4
 _SPATIAL_EXPERTS = 4
+Kind = Literal["hybrid", "mlp", "dual"]
+"""How the dense map becomes tokens."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,10 @@ def _expert(size: int, width: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(size, width), nn.GELU())
 
 
+def _pooled(frames: Float[Tensor, "batch time width"]) -> Float[Tensor, "batch tokens width"]:
+    return nn.functional.avg_pool1d(frames.transpose(1, 2), FRAMES_PER_TOKEN, ceil_mode=True).transpose(1, 2)
+
+
 class DenseHybridProjector(nn.Module):
     """(batch, time, spatial) and (batch, patches, semantic) to (batch, tokens, out); see the module's text."""
 
@@ -84,10 +94,41 @@ class DenseHybridProjector(nn.Module):
         self.mix = nn.Sequential(nn.LayerNorm(joined), nn.Linear(joined, bottleneck), nn.GELU(), nn.Linear(bottleneck, out_size))
 
     def forward(self, frames: Float[Tensor, "batch time width"], semantic: Float[Tensor, "batch patches size"]) -> Float[Tensor, "batch tokens out"]:
-        pooled = nn.functional.avg_pool1d(frames.transpose(1, 2), FRAMES_PER_TOKEN, ceil_mode=True).transpose(1, 2)
+        pooled = _pooled(frames)
         heard = self.semantic_norm(spread(semantic, pooled.shape[1]))
         spatial = torch.cat([expert(pooled) for expert in self.spatial] + [self.joint(torch.cat([heard, pooled], dim=-1))], dim=-1)
         return self.mix(torch.cat([self.semantic(heard), self.gate * spatial], dim=-1))
+
+
+class MlpProjector(nn.Module):
+    """(batch, time, spatial) and (batch, patches, semantic) to (batch, tokens, out): both side by side through one hidden layer."""
+
+    def __init__(self, spatial_size: int, semantic_size: int, out_size: int, width: int = 448) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(semantic_size)
+        self.mix = nn.Sequential(*_expert(semantic_size + spatial_size, width), nn.Linear(width, out_size))
+
+    def forward(self, frames: Float[Tensor, "batch time width"], semantic: Float[Tensor, "batch patches size"]) -> Float[Tensor, "batch tokens out"]:
+        pooled = _pooled(frames)
+        joined: Tensor = self.mix(torch.cat([self.norm(spread(semantic, pooled.shape[1])), pooled], dim=-1))
+        return joined
+
+
+class DualTowerProjector(nn.Module):
+    """(batch, time, spatial) and (batch, patches, semantic) to (batch, 2 tokens, out): semantic tokens, then spatial ones, each from a tower of its own."""
+
+    def __init__(self, spatial_size: int, semantic_size: int, out_size: int, width: int = 320) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(semantic_size)
+        self.semantic = nn.Sequential(*_expert(semantic_size, width), nn.Linear(width, out_size))
+        self.spatial = nn.Sequential(*_expert(spatial_size, width), nn.Linear(width, out_size))
+
+    def forward(self, frames: Float[Tensor, "batch time width"], semantic: Float[Tensor, "batch patches size"]) -> Float[Tensor, "batch tokens out"]:
+        pooled = _pooled(frames)
+        return torch.cat([self.semantic(self.norm(spread(semantic, pooled.shape[1]))), self.spatial(pooled)], dim=1)
+
+
+_KINDS: Final = MappingProxyType({"hybrid": DenseHybridProjector, "mlp": MlpProjector, "dual": DualTowerProjector})
 
 
 def periods(values: Float[Tensor, "..."], count: int) -> Float[Tensor, "... features"]:
@@ -132,9 +173,10 @@ class SlotProjector(nn.Module):
 class Projector(nn.Module):
     """The trained bridge to the language model: dense map, object and room tokens; `tower_size` is that of the vectors of a tower, 0 without one."""
 
-    def __init__(self, config: EncoderConfig, anchors: Float[Tensor, "classes width"], tower_size: int = 0) -> None:
+    def __init__(self, config: EncoderConfig, anchors: Float[Tensor, "classes width"], tower_size: int = 0, kind: Kind = "hybrid") -> None:
         super().__init__()
-        self.dense = DenseHybridProjector(config.width, tower_size or config.semantic_size, anchors.shape[1])
+        self.kind = kind
+        self.dense = _KINDS[kind](config.width, tower_size or config.semantic_size, anchors.shape[1])
         self.slots = SlotProjector(anchors, config.width + tower_size)
 
     def forward(self, heard: HeardBatch, row: int = 0) -> Float[Tensor, "tokens width"]:

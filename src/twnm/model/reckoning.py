@@ -34,12 +34,15 @@ from twnm.questions.level2 import (
 from twnm.questions.level3 import ACTIONS, KINDS
 from twnm.questions.options import number_of
 from twnm.questions.stories import ACROSS_DEG, ASIDE, ASIDE_DEG, BETWEEN, BETWEEN_DEG, TOGETHER_DEG, call_text, round_text
+from twnm.simulate.situations import SITUATIONS
 from twnm.sounds.classes import CLASSES, spoken
 
 _FIGURE = r"-?\d+(?:\.\d+)?(?:°| m| s)"
 _LEAST = (DISTANCES.words[0], ELEVATIONS.words[0], KINDS[0], KINDS[2])
 _MOST = (DISTANCES.words[1], ELEVATIONS.words[1], KINDS[1], KINDS[3])
 _FIGURE_BEGINS = (" ", " -")
+_LIST_OF_CONDITION = re.compile(r"(?:^|; )([^;:]+): ([^;:]+)$")
+_PLACES = re.compile(rf"an? (?:{'|'.join(SITUATIONS)})")
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ class Reckoner:
                 (r"(?<![\d.])(-?\d+)°:$", self._action),
                 (r"(?:^|; )([^;:]+):$", self._meeting),
                 (r"^(.*); (?:both|all):$", self._common),
+                (r"^$", self._begins),
                 (r"^(heard)$", self._listed),
                 (r"^heard (.*):$", self._count),
                 (r"^heard (.*): not$", self._absent),
@@ -103,7 +107,9 @@ class Reckoner:
         """
         for pattern, rule in self._rules:
             if (match := pattern.search(said)) and (text := rule(match)):
-                return (f" {text}",)
+                return (f" {text}" if said else text,)
+        if begins == "," and (match := _LIST_OF_CONDITION.search(said)) and self._meeting(match) == match[2]:
+            return (";",)  # the list is complete
         operator = begins == " -" and said.endswith("°")
         return tuple(f" {figure}" for figure in self._figures_due(said)) if begins in _FIGURE_BEGINS and not operator else ()
 
@@ -117,7 +123,8 @@ class Reckoner:
         if any(part not in self._notes for part in room) or (said.startswith("no reverberation") and "open air" not in self._notes):
             return False
         quoted = all(set(_figures(match[2])) <= set(self._figures_of(match[1])) for match in self._named.finditer(said))
-        return quoted and bool(named or room or said.startswith("no reverberation"))
+        on_sides = {f"{side4(it.azimuth_deg)}: {it.label}" for it in self.heard}
+        return quoted and bool(named or room or said in on_sides or said.startswith("no reverberation"))
 
     def _figures_of(self, name: str) -> list[str]:
         found = [figure for it in self.heard if it.label == name for figure in _shown(it)]
@@ -256,8 +263,32 @@ class Reckoner:
         common = [name for name in lists[0] if all(name in names for names in lists)]
         return self._option_of(common[0]) if len(common) == 1 else None
 
+    def _begins(self, match: re.Match[str]) -> str | None:
+        """The first words, where the options alone say what there is to reason about: numbers, places, rooms, stories."""
+        if not self.options:
+            return None
+        if set(self.options) == set(COUNTS) or all(_PLACES.fullmatch(option) for option in self.options):
+            return "heard"
+        if set(self.options) <= set(ROOMS):
+            return f"{self._notes[0]} is" if self._notes[0].startswith("RT60 ") else "no reverberation:"
+        return self._steps_of_story()
+
+    def _steps_of_story(self) -> str | None:
+        """What happens to the sounds of which all options tell, if these are stories."""
+        in_turn = all(option.startswith("first the ") or " calls and " in option for option in self.options)
+        between = next((option for option in self.options if option.startswith("you stand between ")), None)
+        if not in_turn and between is None:
+            return None
+        told = [self._called(spoken(label)) for label in names_in(between or self.options[0], CLASSES)]
+        if not all(told):
+            return None
+        items = [called[0] for called in told]
+        if in_turn:
+            items.sort(key=lambda it: it.onset_s)
+        return ", ".join(f"{it.label} {_onset_and_azimuth(it) if in_turn else _azimuth_and_distance(it)}" for it in items) + ":"
+
     def _listed(self, match: re.Match[str]) -> str | None:
-        return ", ".join(it.label for it in self.heard) or None
+        return f"{', '.join(it.label for it in self.heard)}:" if self.heard else None
 
     def _count(self, match: re.Match[str]) -> str | None:
         return str(len(match[1].split(", "))) if set(self.options) == set(COUNTS) else None
@@ -334,6 +365,14 @@ def _accounts(items: Sequence[Named]) -> list[str]:
 def _with_wrapped(angle_deg: float) -> str:
     wrapped_deg = wrap_deg(angle_deg) + 0.0
     return f"{angle_deg:.0f}°" + ("" if wrapped_deg == angle_deg else f" = {wrapped_deg:.0f}°")
+
+
+def _onset_and_azimuth(it: Heard) -> str:
+    return f"{it.onset_s:.1f} s {it.azimuth_deg:.0f}°"
+
+
+def _azimuth_and_distance(it: Heard) -> str:
+    return f"{it.azimuth_deg:.0f}° {it.distance_m:.1f} m"
 
 
 def _shown(it: Heard) -> list[str]:

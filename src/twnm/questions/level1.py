@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from twnm.questions.evidence import SIDES, side4
+from twnm.questions.evidence import SIDES
 from twnm.questions.facts import WHERE, Facts, Source, clear_sector, on_side
 from twnm.questions.options import (
     absent_labels,
@@ -173,8 +173,7 @@ def draw_by_direction(facts: Facts, rng: np.random.Generator) -> Query | None:
 def judge_by_direction(facts: Facts, query: Query) -> Verdict | None:
     """The only sound on that side; no sound is within 10° of the side's borders."""
     answer = _only_on(facts, query.words["side"])
-    why = ", ".join(f"{it.label} {it.azimuth_deg:.0f}° {side4(it.azimuth_deg)}" for it in facts.shown)
-    return Verdict(answer, f"{why}: {answer}", facts.shown) if answer else None
+    return Verdict(answer, f"{query.words['side']}: {answer}", facts.shown) if answer else None
 
 
 def _only_on(facts: Facts, side: str) -> str | None:

@@ -1,8 +1,12 @@
-"""Stage 2: the projector and the LoRA of the language model learn to say what was heard and to answer from it, one packed lesson after another.
+"""Stages 2 to 4: the projector and the LoRA of the language model learn to say what was heard and to answer from it, one packed lesson after another.
 
-The encoders are frozen. Loss is the cross-entropy over evidence, reasoning and answer tokens, so that saying what was heard and reasoning from it are learnt
-together; the vocabulary layer is computed at those positions only. Several processes that torchrun starts share the lessons of a step
-(`twnm.train.processes`).
+    reason    the LoRA learns to answer from evidence that it reads, without any sound
+    align     the projector learns to be read: what was heard is said, without questions; the LoRA stays as it is
+    instruct  both learn to answer from what was heard; questions of level 1 first, then those of levels 2 and 3 mixed in
+
+Each may begin with what another has trained, or with nothing. The encoders are frozen. Loss is the cross-entropy over evidence, reasoning and answer tokens,
+so that saying what was heard and reasoning from it are learnt together; the vocabulary layer is computed at those positions only. Several processes that
+torchrun starts share the lessons of a step (`twnm.train.processes`).
 """
 
 import functools
@@ -10,6 +14,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -21,12 +26,13 @@ from twnm.errors import InputError
 from twnm.files import atomic_write
 from twnm.model.language import LoraSettings, load_language_model, lora_weights
 from twnm.model.loading import ModelConfig, Semantic, build_bridge, load_encoder, load_trained
+from twnm.model.projector import Kind
 from twnm.model.semantic import default_semantic
 from twnm.model.spatial_encoder import EncoderConfig
 from twnm.model.twnm import Twnm
 from twnm.train.checkpoint import load_checkpoint, save_checkpoint
 from twnm.train.encoder import check_device, save_encoder, share_over
-from twnm.train.lessons import IGNORED, Lesson, Packed, lesson_factory, pack, padded
+from twnm.train.lessons import IGNORED, Lesson, LessonPlan, Packed, lesson_factory, pack, padded
 from twnm.train.log import write_row
 from twnm.train.pool import pooled
 from twnm.train.processes import Processes, together
@@ -63,6 +69,9 @@ class InstructRecipe(Schedule):
     Attributes:
         begin_with: folder of a trained model whose projector and LoRA are gone on from; empty: new ones.
         semantic: whose semantic vectors the projector reads: "yamnet", or the language model's "own" audio tower's.
+        projector: how the dense map becomes tokens.
+        text: whether lessons are read, not heard (`LessonPlan.text`).
+        level_every: lessons after which questions of the next level are mixed in; 0: all levels from the first one on.
         checkpointing: whether the decoder's activations are computed again in the backward pass: much less memory, a third more time.
         lessons: in each step, of all processes together.
         together: lessons that pass through the model at once; a processor is fastest with one, which needs no padding.
@@ -77,6 +86,9 @@ class InstructRecipe(Schedule):
     language: str = "smollm2-135m-instruct"
     lora: LoraSettings = LoraSettings()
     semantic: Semantic = "yamnet"
+    projector: Kind = "hybrid"
+    text: bool = False
+    level_every: int = 0
     checkpointing: bool = False
     lessons: int = Field(default=3, ge=1)
     together: int = Field(default=1, ge=1)
@@ -102,6 +114,7 @@ SCALE = InstructRecipe(
     language="Qwen/Qwen2-Audio-7B-Instruct",
     lora=LoraSettings(rank=32, alpha=64),
     semantic="own",
+    level_every=10_000,
     steps=3000,
     lessons=64,
     together=8,
@@ -114,7 +127,7 @@ SCALE = InstructRecipe(
     device="cuda",
 )
 INSTRUCT_RECIPES = {
-    "small": InstructRecipe(),
+    "small": InstructRecipe(level_every=150),
     "further": InstructRecipe(
         name="further",
         scenes="indoor 6, moving 2",
@@ -130,6 +143,7 @@ INSTRUCT_RECIPES = {
         scenes="indoor 6, moving 2",
         minutes=30.0,
         lessons=16,
+        level_every=500,
         together=16,
         pool=100_000,
         warmup=60,
@@ -142,6 +156,14 @@ INSTRUCT_RECIPES = {
     "7b-omni": SCALE.model_copy(update={"name": "7b-omni", "language": "Qwen/Qwen2.5-Omni-7B"}),
     "tiny": InstructRecipe(name="tiny", scenes="anechoic", steps=2, lessons=1, questions=2, save_every=1, threads=1),
 }
+_READING: dict[str, Any] = {"text": True, "questions": 10, "evidence_weight": 0.0}
+_ALIGNING: dict[str, Any] = {"questions": 0, "evidence_weight": 1.0, "lora_rate": 0.0}
+STAGES = {
+    "reason": {name: INSTRUCT_RECIPES[name].model_copy(update=_READING) for name in ("small", "gpu", "7b", "7b-omni", "tiny")},
+    "align": {name: INSTRUCT_RECIPES[name].model_copy(update=_ALIGNING) for name in ("small", "gpu", "7b", "7b-omni", "tiny")},
+    "instruct": INSTRUCT_RECIPES,
+}
+"""The recipes of each stage by name."""
 
 
 def lessons_loss(model: Twnm, lessons: Sequence[Packed]) -> tuple[Tensor, Tensor]:
@@ -183,7 +205,7 @@ def prepare(recipe: InstructRecipe, encoder_folder: Path) -> Twnm:
 
 
 def _config(recipe: InstructRecipe, encoder: EncoderConfig) -> ModelConfig:
-    return ModelConfig(encoder, recipe.language, recipe.lora, recipe.semantic)
+    return ModelConfig(encoder, recipe.language, recipe.lora, recipe.semantic, recipe.projector)
 
 
 def save_model(model: Twnm, recipe: InstructRecipe, folder: Path) -> None:
@@ -264,7 +286,8 @@ def _backward(model: Twnm, lessons: Sequence[Lesson], recipe: InstructRecipe) ->
 def _lessons(recipe: InstructRecipe, encoder_folder: Path, first: int, processes: Processes) -> Generator[list[Lesson]]:
     """This process's lessons of each step, from its lesson number `first`: new ones, or from a pool."""
     spec = StreamSpec(recipe.sounds, recipe.scenes, "train", recipe.seed, 1, load_encoder(encoder_folder).config.classes)
-    factory = functools.partial(lesson_factory, spec, encoder_folder, recipe.questions, recipe.semantic == "own")
+    plan = LessonPlan(recipe.questions, recipe.text, recipe.semantic == "own", recipe.level_every)
+    factory = functools.partial(lesson_factory, spec, encoder_folder, plan)
     made = ordered_stream(functools.partial(_own_lessons, factory, processes, recipe.lessons), first, recipe.workers)
     own = processes.share(recipe.lessons)
     if recipe.pool:

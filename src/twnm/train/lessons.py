@@ -4,9 +4,11 @@ The evidence is what the slots say, errors included, as in use. Questions are ma
 evidence that stands before it, but they name the sounds as they truly are: a dog that was heard as a pig is asked for as a dog. What was not heard
 is not asked.
 
-Most questions are shown with their options, as a benchmark asks them; some without, and some are open ones, as people ask. They are asked in many ways
-(`twnm.questions.paraphrases`), and some lose words, because those in use are others again. In most lessons the evidence calls the sounds as they truly are
-too, as in use the names in a question are bound to the objects first (`twnm.model.binding`).
+Most questions are shown with their options, as a benchmark asks them; some without, and some are open ones, as people ask. A few are answered at once,
+without reasoning. They are asked in many ways (`twnm.questions.paraphrases`), and some lose words, because those in use are others again. In most lessons
+the evidence calls the sounds as they truly are too, as in use the names in a question are bound to the objects first (`twnm.model.binding`).
+
+Lessons may also be read, not heard: then the evidence is that of the scene itself, and there is no sound.
 
 A lesson becomes one sequence: the recording, its evidence and notes first, then every question behind that shared prefix. A block mask lets a question see the
 prefix and itself, not its neighbours, and its positions continue from the prefix, so that training looks exactly like asking one question.
@@ -27,11 +29,12 @@ from twnm.ambisonics import angle_between_deg, unit_vector
 from twnm.model.audio_tower import with_tower
 from twnm.model.binding import called
 from twnm.model.hear import HeardObject, hear_clips, read_objects, read_room, sounds_of
-from twnm.model.notes import heard_scene, tell
+from twnm.model.notes import heard_scene, tell, tell_facts
 from twnm.model.projector import HeardBatch, summarise_slots
 from twnm.model.slots import SlotEncoder
 from twnm.model.twnm import Twnm
 from twnm.questions.ask import ask_all
+from twnm.questions.facts import facts_of
 from twnm.questions.schema import Item
 from twnm.scene import Scene
 from twnm.sounds.classes import CLASSES, spoken
@@ -40,7 +43,7 @@ from twnm.train.stream import ChunkMaker, StreamSpec, draw_training_scene
 IGNORED = -100
 _COUNTED_SCENES = 150
 _SAME_WITHIN_DEG = 60.0
-_OPEN_SHARE, _BARE_SHARE, _BOUND_SHARE = 0.3, 0.2, 0.7
+_OPEN_SHARE, _BARE_SHARE, _BOUND_SHARE, _DIRECT_SHARE = 0.3, 0.2, 0.7, 0.15
 _THINNED_SHARE, _LOST_WORDS = 1 / 3, 0.1
 _NAME_WORDS = frozenset(word for label in CLASSES for word in spoken(label).split()) | {"left", "right", "front", "behind", "back", "forward", "above", "below"}
 _LESS_SURE, _GUMBEL_SCALE = 0.6, 1.5
@@ -48,8 +51,9 @@ _LESS_SURE, _GUMBEL_SCALE = 0.6, 1.5
 
 @dataclass(frozen=True)
 class Lesson:
-    """One scene: slot summary as arrays, evidence and notes as the slots say them, and questions; those numbered in `bare` are asked without their options.
+    """One scene: slot summary as arrays (none if it is read, not heard), evidence and notes as the slots say them, and questions.
 
+    Questions numbered in `bare` are asked without their options, those in `direct` answered without reasoning.
     `sounds` is for a model whose own audio tower hears: W and a beam towards each object (`twnm.model.hear.sounds_of`) in half precision; else without samples.
     """
 
@@ -58,6 +62,7 @@ class Lesson:
     items: tuple[Item, ...]
     notes: str = ""
     bare: frozenset[int] = frozenset()
+    direct: frozenset[int] = frozenset()
     sounds: np.ndarray = field(default_factory=lambda: np.zeros((1, 0), np.float16), repr=False)
 
     def heard_batch(self, device: torch.device | str = "cpu") -> HeardBatch:
@@ -65,45 +70,77 @@ class Lesson:
         return HeardBatch(**{name: torch.from_numpy(value).float().to(device) for name, value in self.heard.items()})
 
 
-class LessonMaker:
-    """Makes lessons of one stream in this process; `encoder` is the trained one, `sounds` whether lessons keep them for an audio tower."""
+@dataclass(frozen=True)
+class LessonPlan:
+    """What lessons are about.
 
-    def __init__(self, spec: StreamSpec, encoder: SlotEncoder, questions: int, sounds: bool = False) -> None:
+    Attributes:
+        questions: of a lesson, at most.
+        text: of the scene's metadata alone: nothing is rendered, nothing heard.
+        sounds: whether lessons keep them for an audio tower.
+        level_every: lessons after which questions of the next level are mixed in; 0: all levels from the first one on.
+    """
+
+    questions: int
+    text: bool = False
+    sounds: bool = False
+    level_every: int = 0
+
+
+class LessonMaker:
+    """Makes lessons of one stream in this process; `encoder` is the trained one."""
+
+    def __init__(self, spec: StreamSpec, encoder: SlotEncoder, plan: LessonPlan) -> None:
         self.source = ChunkMaker(spec)
         self.encoder = encoder.eval()
-        self.questions, self.sounds = questions, sounds
+        self.plan = plan
+        self._words = "lessons" if spec.split == "train" else spec.split
         self._share = self._task_share()
 
     def make(self, index: int) -> Lesson:
         """Lesson about scene `index`."""
+        scene = draw_training_scene(self.source.catalogue, self.source.spec, index)
+        return self._read(scene, index) if self.plan.text else self._heard(scene, index)
+
+    def _read(self, scene: Scene, index: int) -> Lesson:
+        evidence, notes = tell_facts(facts_of(scene))
+        return self._asking(Lesson({}, evidence, (), notes), scene, index, self._rng(index, 3))
+
+    def _heard(self, scene: Scene, index: int) -> Lesson:
         from twnm.simulate.render import render
 
-        spec = self.source.spec
-        foa, scene = render(draw_training_scene(self.source.catalogue, spec, index), self.source.catalogue)
+        foa, scene = render(scene, self.source.catalogue)
         audio = torch.from_numpy(foa)[None]
         with torch.inference_mode():
             output, semantic = hear_clips(self.encoder, self.source.semantic, audio)
-            output = replace(output, label=doubted(output.label, np.random.default_rng([spec.seed, index, 5])))
+            output = replace(output, label=doubted(output.label, self._rng(index, 5)))
             heard = summarise_slots(output, semantic)
             objects = read_objects(output, 0, self.encoder.config.classes, duration_s=scene.duration_s)
             room = read_room(output, 0)
-        rng = np.random.default_rng([spec.seed, index, 3])
+        rng = self._rng(index, 3)
         truly = true_labels(objects, scene)
-        words = "lessons" if spec.split == "train" else spec.split
         asked = heard_scene(objects, room, duration_s=scene.duration_s, scene_id=scene.scene_id, situation=scene.situation, labels=truly)
-        items = ask_all(asked, rng, split=words) if objects else []
-        items += [item for item in ask_all(asked, rng, split=words, form="open") if rng.random() < _OPEN_SHARE] if objects else []
-        chosen = self._choose(items, rng)
-        chosen = tuple(item.model_copy(update={"question": thinned(item.question, rng)}) for item in chosen)
         evidence, notes = tell(called(objects, truly) if rng.random() < _BOUND_SHARE else objects, room, scene.duration_s)
-        return Lesson(
+        lesson = Lesson(
             heard={each.name: getattr(heard, each.name).numpy().astype(np.float32) for each in fields(HeardBatch)},
             evidence=evidence,
-            items=chosen,
+            items=(),
             notes=notes,
-            bare=frozenset(np.flatnonzero(rng.random(len(chosen)) < _BARE_SHARE).tolist()),
-            sounds=(sounds_of(output, 0, foa) if self.sounds else foa[:1, :0]).astype(np.float16),
+            sounds=(sounds_of(output, 0, foa) if self.plan.sounds else foa[:1, :0]).astype(np.float16),
         )
+        return self._asking(lesson, asked, index, rng)
+
+    def _asking(self, lesson: Lesson, scene: Scene, index: int, rng: np.random.Generator) -> Lesson:
+        """The lesson with questions about a scene."""
+        items = ask_all(scene, rng, split=self._words) if scene.events else []
+        items += [item for item in ask_all(scene, rng, split=self._words, form="open") if rng.random() < _OPEN_SHARE] if scene.events else []
+        if self.plan.level_every:
+            items = [item for item in items if int(item.level[1:]) <= 1 + index // self.plan.level_every]
+        chosen = tuple(item.model_copy(update={"question": thinned(item.question, rng)}) for item in self._choose(items, rng))
+        return replace(lesson, items=chosen, bare=_some(rng, len(chosen), _BARE_SHARE), direct=_some(rng, len(chosen), _DIRECT_SHARE))
+
+    def _rng(self, index: int, purpose: int) -> np.random.Generator:
+        return np.random.default_rng([self.source.spec.seed, index, purpose])
 
     def _task_share(self) -> Counter[str]:
         """How often each task can be asked, counted on the first scenes of the stream."""
@@ -117,8 +154,12 @@ class LessonMaker:
         rarity = np.array([1.0 / (1 + self._share[item.task]) for item in items])
         if not items:
             return ()
-        chosen = rng.choice(len(items), min(self.questions, len(items)), replace=False, p=rarity / rarity.sum())
+        chosen = rng.choice(len(items), min(self.plan.questions, len(items)), replace=False, p=rarity / rarity.sum())
         return tuple(items[index] for index in chosen)
+
+
+def _some(rng: np.random.Generator, count: int, share: float) -> frozenset[int]:
+    return frozenset(np.flatnonzero(rng.random(count) < share).tolist())
 
 
 def doubted(logits: Float[Tensor, "batch slots classes"], rng: np.random.Generator) -> Float[Tensor, "batch slots classes"]:
@@ -153,11 +194,11 @@ def true_labels(objects: Sequence[HeardObject], scene: Scene) -> list[str]:
     return labels
 
 
-def lesson_factory(spec: StreamSpec, encoder_folder: Any, questions: int, sounds: bool = False) -> Callable[[int], Lesson]:
+def lesson_factory(spec: StreamSpec, encoder_folder: Any, plan: LessonPlan) -> Callable[[int], Lesson]:
     """For worker processes: a maker with the encoder of a weights folder."""
     from twnm.model.loading import load_encoder
 
-    return LessonMaker(spec, load_encoder(encoder_folder), questions, sounds).make
+    return LessonMaker(spec, load_encoder(encoder_folder), plan).make
 
 
 def heard_by(model: Twnm, lesson: Lesson) -> HeardBatch:
@@ -182,7 +223,8 @@ def pack(model: Twnm, lesson: Lesson, evidence_weight: float = 1.0) -> Packed:
     replies = []
     for number, item in enumerate(lesson.items):
         asked = model.asked_ids(item.question, () if number in lesson.bare else item.options)
-        replies.append((asked, [*model.ids(item.derivation), model.newline_id, *model.ids(item.answer_text), model.end_id]))
+        reasoning = [] if number in lesson.direct else model.ids(item.derivation)
+        replies.append((asked, [*reasoning, model.newline_id, *model.ids(item.answer_text), model.end_id]))
     return pack_replies(model, lesson, replies, evidence_weight)
 
 
@@ -192,7 +234,7 @@ def pack_replies(model: Twnm, lesson: Lesson, replies: Sequence[tuple[list[int],
     What is said is a target, evidence and notes only if they have a weight.
     """
     device = next(model.projector.parameters()).device
-    audio = model.audio_prefix(heard_by(model, lesson))
+    audio = model.audio_prefix(heard_by(model, lesson) if lesson.heard else None)
     told = model.told_ids(lesson.evidence, lesson.notes)
     read = list(told)
     targets = [IGNORED] * (len(audio) - 1) + (told if evidence_weight is not None else [IGNORED] * len(told)) + [IGNORED]

@@ -38,7 +38,7 @@ from twnm.sounds.classes import CLASSES, spoken
 from twnm.train.checkpoint import load_checkpoint, save_checkpoint
 from twnm.train.encoder import check_device, share_over
 from twnm.train.instruct import USUAL_TARGETS, InstructRecipe, Schedule, lessons_loss, prepare, save_model, update, wanted_logits
-from twnm.train.lessons import Lesson, heard_by, lesson_factory, pack, pack_replies
+from twnm.train.lessons import Lesson, LessonPlan, heard_by, lesson_factory, pack, pack_replies
 from twnm.train.log import write_row
 from twnm.train.preference import Method, divergence, dpo_loss, group_advantages, policy_loss
 from twnm.train.stream import StreamSpec, ordered_stream
@@ -182,6 +182,7 @@ def train_prefer(recipe: PreferRecipe, out: Path) -> Twnm:
         language=config.language,
         lora=config.lora,
         semantic=config.semantic,
+        projector=config.projector,
         begin_with=recipe.begin_with,
         seed=recipe.seed,
         half=recipe.half,
@@ -198,13 +199,14 @@ def train_prefer(recipe: PreferRecipe, out: Path) -> Twnm:
         raise InputError(f"{out} holds a run of another recipe; train in another folder or remove it")
     done, spent_s = (state["step"], float(state["seconds"])) if state is not None else (0, 0.0)
     spec = StreamSpec(recipe.sounds, recipe.scenes, "train", recipe.seed, 1, config.encoder.classes)
-    stream = ordered_stream(functools.partial(lesson_factory, spec, folder, 3 * recipe.questions, config.semantic == "own"), done, recipe.workers)
+    plan = LessonPlan(3 * recipe.questions, sounds=config.semantic == "own")
+    stream = ordered_stream(functools.partial(lesson_factory, spec, folder, plan), done, recipe.workers)
     began = time.monotonic() - spent_s
     over = share_over(recipe.steps, recipe.minutes, done, spent_s)
     while over < 1:
         lesson = next(stream)
         items = tuple(item for item in lesson.items if item.form == "choice")[: recipe.questions]
-        row = _learn(model, replace(lesson, items=items, bare=frozenset()), begun, optimiser, recipe, done, over) if items else {}
+        row = _learn(model, replace(lesson, items=items, bare=frozenset(), direct=frozenset()), begun, optimiser, recipe, done, over) if items else {}
         if not math.isfinite(row.get("loss", 0.0)):
             raise RuntimeError(f"the loss is not finite at step {done}; the last checkpoint in {out} is good")
         done += 1
