@@ -11,6 +11,7 @@ from tiny_model import CLASSES, LoudnessSemantic, noise, slot_output, tiny_encod
 from twnm.ambisonics import unit_vector
 from twnm.model.features import spatial_features
 from twnm.model.hear import HeardObject, HeardRoom, hear_clips, mean_room, read_objects, read_room
+from twnm.model.turned import AS_IT_IS
 
 
 def towards(azimuth_deg: float, elevation_deg: float = 0.0) -> torch.Tensor:
@@ -125,7 +126,7 @@ def test_only_existing_slots_are_named_again_and_from_their_own_beams() -> None:
     with torch.no_grad():  # half of the slots shall exist
         encoder.existence.bias -= encoder(spatial_features(audio), LoudnessSemantic()(audio)).existence.median() + 1e-3
     first = encoder(spatial_features(audio), LoudnessSemantic()(audio))
-    output, semantic = hear_clips(encoder, LoudnessSemantic(), audio)
+    output, semantic = hear_clips(encoder, LoudnessSemantic(), audio, AS_IT_IS)
     exists = output.existence > 0
     assert exists.any() and not exists.all()
     changed = (output.label - first.label).abs().amax(dim=-1) > 1e-6

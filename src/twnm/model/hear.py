@@ -1,7 +1,8 @@
 """From audio to the objects heard: two passes of the encoder, then thresholds, time spans, mean directions and motion.
 
-The first pass finds slots; the second names each existing slot by what a beam towards it sounds like. A clip without any signal has no objects, whatever
-the slots say: the encoder was never shown digital silence, and its features are those of noise there.
+The first pass finds slots, in several poses of the clip (`twnm.model.turned`); the second names each existing slot by what a beam towards it sounds
+like. A clip without any signal has no objects, whatever the slots say: the encoder was never shown digital silence, and its features are those of
+noise there.
 """
 
 import math
@@ -18,6 +19,7 @@ from twnm.model.beams import beam_weights, steered
 from twnm.model.features import LABEL_RATE_HZ
 from twnm.model.semantic import SemanticEncoder
 from twnm.model.slots import SlotEncoder, SlotOutput
+from twnm.model.turned import QUARTER_TURNS, Pose, hear_turned
 
 WINDOW_S = 5.0
 EXISTS_ABOVE = 0.5
@@ -103,16 +105,16 @@ class HeardRoom:
 
 
 def hear_clips(
-    encoder: SlotEncoder, semantic: SemanticEncoder, audio: Float[Tensor, "batch 4 samples"]
+    encoder: SlotEncoder, semantic: SemanticEncoder, audio: Float[Tensor, "batch 4 samples"], poses: Sequence[Pose] = QUARTER_TURNS
 ) -> tuple[SlotOutput, Float[Tensor, "batch patches size"]]:
     """Hear clips in two passes: slots from the features, then names of the existing slots from beams towards them. Also gives the semantic vectors of W.
 
-    `audio` is on the CPU; what is given is where the encoder is.
+    `audio` is on the CPU; what is given is where the encoder is. More `poses` hear better and take longer.
     """
     with torch.no_grad():
         device = next(encoder.parameters()).device
         heard = semantic(audio).to(device)
-        output = encoder(encoder.encoder.look(audio).to(device), heard)
+        output = hear_turned(encoder, encoder.encoder.look(audio).to(device), heard, poses)
         silent = (audio.square().mean(dim=-1).amax(dim=-1).sqrt() < SILENT_RMS).to(device)
         output = replace(output, existence=torch.where(silent[:, None], _NEVER, output.existence))
         exists = output.existence.sigmoid() > EXISTS_ABOVE

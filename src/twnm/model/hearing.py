@@ -1,6 +1,6 @@
 """The ears alone: what sounds where, when and how far, in a window or in a recording of any length."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from twnm.model.projector import HeardBatch, summarise_slots
 from twnm.model.recording import usable
 from twnm.model.semantic import SemanticEncoder
 from twnm.model.slots import SlotEncoder, SlotOutput
+from twnm.model.turned import QUARTER_TURNS, Pose
 from twnm.questions.evidence import Heard
 from twnm.sounds.classes import spoken
 
@@ -30,7 +31,12 @@ class HeardScene:
 
 
 class Hearing:
-    """Ears (encoders) alone: what sounds where, when and how far."""
+    """Ears (encoders) alone: what sounds where, when and how far.
+
+    `poses`: those in which a window is heard (`twnm.model.turned`); `ALL_POSES` hear better in three times the time.
+    """
+
+    poses: Sequence[Pose] = QUARTER_TURNS
 
     def __init__(self, encoder: SlotEncoder, semantic: SemanticEncoder) -> None:
         self.encoder, self.semantic = encoder, semantic
@@ -38,7 +44,7 @@ class Hearing:
     @torch.no_grad()
     def hear_window(self, audio: Float[Tensor, "4 samples"]) -> tuple[HeardBatch, list[HeardObject], HeardRoom]:
         """One window of audio through the encoders."""
-        output, semantic = hear_clips(self.encoder, self.semantic, audio[None])
+        output, semantic = hear_clips(self.encoder, self.semantic, audio[None], self.poses)
         return summarise_slots(output, semantic), *self.read_slots(output, audio.shape[-1] / SAMPLE_RATE_HZ)
 
     def read_slots(self, output: SlotOutput, duration_s: float) -> tuple[list[HeardObject], HeardRoom]:

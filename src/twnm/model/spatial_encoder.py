@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from twnm.model.features import FEATURE_CHANNELS, FRAMES_PER_LABEL, LearnedFront, spatial_features
+from twnm.model.features import FEATURE_CHANNELS, FRAMES_PER_LABEL, LearnedFront, spatial_features, turn_audio, turn_features
 
 _EARLY = 6  # steps of the stem's first two layers
 Front = Literal["mel", "learned"]
@@ -146,6 +146,11 @@ class SpatialEncoder(nn.Module):
     def look(self, audio: Float[Tensor, "batch 4 samples"]) -> Seen:
         """What the encoder wants of recordings: their features, or for a learned front the recordings themselves."""
         return audio if self.front is not None else spatial_features(audio)
+
+    def turned(self, seen: Seen, quarter_turns: int, mirror: bool, flip: bool) -> Seen:
+        """What `look` would give of the same recordings turned and mirrored (`twnm.model.features.turn_features`); exact."""
+        turn = turn_features if self.front is None else turn_audio
+        return turn(seen, quarter_turns, mirror, flip)
 
     def features(self, seen: Seen) -> Float[Tensor, "batch 7 frames mels"]:
         """The features of what `look` gave."""

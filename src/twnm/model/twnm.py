@@ -33,6 +33,7 @@ from twnm.model.projector import HeardBatch, Projector, summarise_slots
 from twnm.model.reckoning import Reckoner
 from twnm.model.semantic import SemanticEncoder, WaveEncoder
 from twnm.model.slots import SlotEncoder
+from twnm.model.turned import ALL_POSES
 from twnm.questions.answer import LETTERS, check_question, write_output
 
 _MAX_WHY_TOKENS = 70
@@ -92,10 +93,12 @@ class Twnm(Hearing):
 
     With a `tower` the projector reads what that hears (`with_tower`), and the encoder alone hears by `semantic`.
     `reckons`: the figures of a reasoning are computed (`twnm.model.reckoning`), not spelt by the language model.
+    It hears in all poses, since it takes longer to think than to hear.
     Raises InputError for a tokenizer without the chat tokens.
     """
 
     reckons = True
+    poses = ALL_POSES
 
     def __init__(
         self, encoder: SlotEncoder, semantic: SemanticEncoder, projector: Projector, language: LanguageModel, tower: WaveEncoder | None = None
@@ -143,7 +146,7 @@ class Twnm(Hearing):
     @torch.no_grad()
     def listen(self, audio: Float[Tensor, "4 samples"]) -> Listening:
         """Hear one window; the slots say the evidence, and the language model reads it behind the audio tokens."""
-        output, semantic = hear_clips(self.encoder, self.semantic, audio[None])
+        output, semantic = hear_clips(self.encoder, self.semantic, audio[None], self.poses)
         duration_s = audio.shape[-1] / SAMPLE_RATE_HZ
         objects, room = self.read_slots(output, duration_s)
         heard = summarise_slots(output, semantic)

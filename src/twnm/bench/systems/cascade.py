@@ -19,6 +19,7 @@ from twnm.model.loading import SHIPPED, load_encoder
 from twnm.model.notes import heard_scene
 from twnm.model.semantic import SemanticEncoder, default_semantic
 from twnm.model.slots import SlotEncoder
+from twnm.model.turned import ALL_POSES
 from twnm.questions.facts import facts_of
 from twnm.sounds.classes import spoken
 
@@ -44,7 +45,7 @@ class Cascade:
         found: list[HeardObject] = []
         rooms: list[HeardRoom] = []
         for start_s, audio in cut_windows(torch.from_numpy(foa)):
-            output, _ = hear_clips(self.encoder, self.semantic, audio[None])
+            output, _ = hear_clips(self.encoder, self.semantic, audio[None], ALL_POSES)
             found += [later(it, start_s, duration_s) for it in read_objects(output, 0, self.encoder.config.classes)]
             rooms.append(read_room(output, 0))
         kept = link([it for it in found if it.onset_s < duration_s])
