@@ -33,8 +33,10 @@ class FakeModel:
         print("Loading weights: 100%")
         return HeardScene(sum(block.shape[1] for block in blocks) / 24_000, (DOG,), HeardRoom(0.41, 83.0))
 
-    def ask(self, foa: np.ndarray, question: str, options: tuple[str, ...] = (), start_s: float | None = None) -> Answer:
+    def ask(self, foa: np.ndarray, question: str, options: tuple[str, ...] = (), start_s: float | None = None, evidence: bool = True) -> Answer:
         print("Loading weights: 100%")
+        if not evidence:
+            return Answer("front-left", None, "", "", 0.2)
         if options:
             return Answer(options[1], "B", EVIDENCE, "dog 45° is front-left", 0.5)
         return Answer("front-left", None, EVIDENCE, "dog 45° is front-left", 0.5, start_s or 0.0)
@@ -174,6 +176,10 @@ def test_an_argument_of_ask_that_cannot_be_used_exits_2_before_the_model_is_load
         ("train encoder --recipe tiny --without nothing --out {new}", "the loss has no term nothing"),
         ("train instruct --recipe huge --out {new}", "huge"),
         ("train instruct --recipe tiny --encoder {new} --out {new}", "encoder"),
+        ("train reason --recipe further --out {new}", "unknown recipe 'further'"),
+        ("train align --recipe huge --out {new}", "huge"),
+        ("train instruct --recipe tiny --validate -1 --out {new}", "--validate -1"),
+        ("train --recipe huge --out {new}", "huge"),
         ("train prefer --recipe huge --out {new}", "huge"),
         ("train prefer --recipe tiny --from {new} --out {new}/out", "holds no trained model"),
         ("evaluate --scenes 0", "--scenes 0"),
@@ -210,6 +216,12 @@ def test_scene_json_is_exactly_one_object_of_the_documented_fields(tmp_path: Pat
         "objects": [dog | {"motion": "stands still"}],
         "room": {"rt60_s": 0.41, "volume_m3": 83.0, "walls": 1.0},
     }
+
+
+def test_ask_without_evidence_shows_the_answer_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str], model: None) -> None:
+    assert main(["ask", str(recording(tmp_path / "a.wav")), "Where is the dog?", "--no-evidence"]) == 0
+    out = capsys.readouterr().out
+    assert "front-left" in out and "why" not in out and "heard" not in out
 
 
 def test_ask_json_is_exactly_one_object_with_the_answer_its_letter_and_evidence(tmp_path: Path, capsys: pytest.CaptureFixture[str], model: None) -> None:

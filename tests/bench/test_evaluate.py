@@ -1,5 +1,6 @@
 """The quick measurement: what one scene yields from a model that answers by rule, and accuracies of groups counted by hand."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from twnm.metrics.localisation import clip_errors
 from twnm.model.hear import HeardObject, HeardRoom
 from twnm.model.hearing import HeardScene
 from twnm.model.twnm import Answer, Listening, Twnm
+from twnm.model.twnm import Asked as Question
 from twnm.questions.ask import ask_all
 from twnm.scene import Event, Room, Scene, Waypoint
 
@@ -37,9 +39,9 @@ class Ruled(Twnm):
         self.listened.append(audio.numpy())
         return len(self.listened) - 1
 
-    def answer(self, listening: Any, question: str, options: tuple[str, ...] = ()) -> Answer:
-        letter = "A" if self.listened[listening][1:].any() else "B"
-        return Answer(options["AB".index(letter)], letter, "", "", 0.0)
+    def answers(self, asked: Sequence[Question], evidence: bool = True) -> list[Answer]:
+        letters = ["A" if self.listened[one.listening][1:].any() else "B" for one in asked]
+        return [Answer(one.options["AB".index(letter)], letter, "", "", 0.0) for one, letter in zip(asked, letters, strict=True)]
 
 
 def test_a_scene_is_measured_by_its_errors_and_its_answers_with_and_without_space() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny_model import slot_output
 
-from twnm.model.projector import DenseHybridProjector, HeardBatch, SlotProjector, periods, summarise_slots
+from twnm.model.projector import DenseHybridProjector, DualTowerProjector, HeardBatch, MlpProjector, SlotProjector, periods, summarise_slots
 
 ANCHORS = torch.randn(3, 24, generator=torch.Generator().manual_seed(5))
 
@@ -22,6 +22,17 @@ def heard() -> HeardBatch:
 def test_there_is_one_dense_token_for_each_four_frames(frames: int, tokens: int) -> None:
     dense = DenseHybridProjector(32, 16, 24)
     assert dense(torch.randn(2, frames, 32), torch.randn(2, 10, 16)).shape == (2, tokens, 24)
+
+
+def test_the_other_kinds_hear_both_vectors_in_every_token_or_each_in_its_own() -> None:
+    frames, semantic = torch.randn(2, 50, 32), torch.randn(2, 10, 16)
+    single, dual = MlpProjector(32, 16, 24), DualTowerProjector(32, 16, 24)
+    assert single(frames, semantic).shape == (2, 13, 24)
+    assert dual(frames, semantic).shape == (2, 26, 24)
+    torch.testing.assert_close(dual(-frames, semantic)[:, :13], dual(frames, semantic)[:, :13])
+    torch.testing.assert_close(dual(frames, -semantic)[:, 13:], dual(frames, semantic)[:, 13:])
+    assert (single(-frames, semantic) - single(frames, semantic)).abs().amin(dim=-1).max() > 0
+    assert (single(frames, -semantic) - single(frames, semantic)).abs().amin(dim=-1).max() > 0
 
 
 def test_dense_tokens_begin_without_the_spatial_half() -> None:

@@ -13,10 +13,13 @@ from twnm.questions.evidence import write_evidence
 from twnm.questions.facts import Facts, facts_of
 from twnm.questions.level1 import ROOMS
 from twnm.questions.level2 import CHANGES, RELATIONS
+from twnm.questions.stories import ASIDE, BETWEEN, call_text
 
 EVIDENCE = "dog | front-left 45° | level 5° | 2.1 m | 0.4-2.3 s; bell | right -90° | above 30° | 3.0 m | 1.0-4.2 s"
 NOTES = "RT60 0.6 s; dog moves 20° 2.5 m, 45° 2.1 m, 90° 2.8 m"
 SECTORS = ("front", "left", "back", "right")
+CALLS = tuple(call_text(*pair, side) for pair in (("dog", "bell"), ("bell", "dog")) for side in ("same", "opposite"))
+BETWEEN_OR_ASIDE = tuple(story.format(a="bell", b="dog") for story in (*BETWEEN, ASIDE))
 
 
 def notes_of(facts: Facts) -> str:
@@ -71,12 +74,37 @@ def test_true_reasonings_are_continued_as_they_are() -> None:
         ("closer than the bell:", ("dog", "pig"), "dog"),
         ("after 0.5 s: bell; right: bell; both:", ("dog", "bell"), "bell"),
         ("heard", ("1", "2", "3", "4"), "dog, bell:"),
+        ("right:", ("bell", "pig"), "bell"),
         ("heard dog, bell:", ("1", "2", "3", "4"), "2"),
         ("heard dog, bell: not", ("dog", "pig", "bell"), "pig"),
     ],
 )
 def test_what_follows_is_reckoned(said: str, options: tuple[str, ...], next_words: str) -> None:
     assert Reckoner(EVIDENCE, NOTES, options).follows(said) == (f" {next_words}",)
+
+
+@pytest.mark.parametrize(
+    ("options", "first_words"),
+    [
+        (("1", "2", "3", "4"), "heard"),
+        (("a farm", "an opera"), ""),
+        (("a farm", "a forest"), "heard"),
+        (ROOMS, "RT60 0.6 s is"),
+        (CALLS, "dog 0.4 s 45°, bell 1.0 s -90°:"),
+        (BETWEEN_OR_ASIDE, "bell -90° 3.0 m, dog 45° 2.1 m:"),
+        (tuple(call.replace("bell", "pig") for call in CALLS), ""),
+        (("dog", "bell"), ""),
+        ((), ""),
+    ],
+)
+def test_a_reasoning_begins_with_what_the_options_alone_say(options: tuple[str, ...], first_words: str) -> None:
+    assert Reckoner(EVIDENCE, NOTES, options).follows("") == ((first_words,) if first_words else ())
+
+
+def test_a_list_of_all_that_meets_a_condition_is_complete() -> None:
+    reckoner = Reckoner(EVIDENCE, NOTES, ("dog", "bell", "pig"))
+    assert reckoner.follows("after 0.5 s: bell", ",") == (";",)
+    assert reckoner.follows("after 0.1 s: dog", ",") == ()
 
 
 @pytest.mark.parametrize(
@@ -110,6 +138,8 @@ def test_a_figure_is_chosen_among_those_that_were_heard() -> None:
         ("RT60 0.6 s is live room", True),
         ("RT60 0.9 s is live room", False),
         ("no reverberation: open air", False),
+        ("right: bell", True),
+        ("right: dog", False),
         ("it is so", False),
         ("", False),
     ],

@@ -18,7 +18,7 @@ from twnm.model.hearing import as_heard, choose_window
 from twnm.model.language import LoraSettings
 from twnm.model.loading import ModelConfig, class_anchors, load, load_encoder, load_strictly
 from twnm.model.notes import tell
-from twnm.model.twnm import Answer, Twnm, answer_json
+from twnm.model.twnm import Answer, Asked, Twnm, answer_json
 from twnm.questions.answer import check_question, parse_output
 from twnm.questions.evidence import parse_evidence
 from twnm.sounds.classes import spoken
@@ -112,6 +112,19 @@ def test_the_answer_is_the_option_that_brute_force_finds_most_probable(model: Tw
     assert answer.answer == OPTIONS[int(np.argmax(totals))]
     assert answer.letter == "ABCD"[int(np.argmax(totals))]
     assert answer.why == model.language.tokenizer.decode(why)
+
+
+def test_without_evidence_the_options_are_scored_right_behind_the_question(model: Twnm, audio: torch.Tensor) -> None:
+    listening = model.listen(audio)
+    asked = torch.cat([heard_prefix(model)[1], model.embed([*model.asked_ids("Where is it?", OPTIONS), model.newline_id])])
+    totals = []
+    for option in OPTIONS:
+        ids = [*model.ids(option), model.end_id]
+        logs = logits_after(model, torch.cat([asked, model.embed(ids)])).log_softmax(-1)
+        totals.append(sum(logs[len(asked) - 1 + index, token].item() for index, token in enumerate(ids)))
+    (answer,) = model.answers([Asked(listening, "Where is it?", OPTIONS)], evidence=False)
+    assert answer.scores == pytest.approx(totals, abs=0.01)
+    assert (answer.evidence, answer.why, answer.text) == ("", "", f"<answer>{answer.answer}</answer>")
 
 
 def test_a_question_is_read_with_the_objects_called_as_it_calls_them(model: Twnm, audio: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,8 +264,10 @@ def test_an_answer_as_tagged_text_parses_even_when_the_model_wrote_tags() -> Non
 
 
 def test_a_config_survives_json() -> None:
-    config = ModelConfig(CONFIG, "some/model", LoraSettings(rank=4, alpha=8, first_layer=1))
+    config = ModelConfig(CONFIG, "some/model", LoraSettings(rank=4, alpha=8, first_layer=1), projector="dual")
     assert ModelConfig.from_json(config.to_json()) == config
+    older = {name: value for name, value in json.loads(config.to_json()).items() if name not in ("semantic", "projector")}
+    assert ModelConfig.from_json(json.dumps(older)) == ModelConfig(CONFIG, "some/model", config.lora)
 
 
 @pytest.mark.parametrize("change", ["missing", "extra", "misshaped"])

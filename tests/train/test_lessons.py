@@ -16,7 +16,7 @@ from twnm.model.twnm import Twnm
 from twnm.scene import Event, Room, Scene, Waypoint
 from twnm.sounds.classes import CLASSES
 from twnm.train.instruct import lessons_loss
-from twnm.train.lessons import IGNORED, Lesson, LessonMaker, LessonPlan, Packed, doubted, pack, thinned, true_labels
+from twnm.train.lessons import IGNORED, Lesson, LessonMaker, LessonPlan, Packed, doubted, heard_by, pack, thinned, true_labels
 from twnm.train.stream import StreamSpec
 
 SIDE = item("Where is the dog?", "dog 90° is left", "on your left")
@@ -152,6 +152,22 @@ def test_a_question_asked_bare_is_read_without_its_options(model: Twnm, lesson_o
     assert shown.targets[shown.targets != IGNORED].tolist() == bare.targets[bare.targets != IGNORED].tolist()
 
 
+def test_a_direct_question_is_answered_on_an_empty_line_of_reasoning(model: Twnm, lesson_of: Callable[..., Lesson]) -> None:
+    packed = pack(model, replace(lesson_of(SIDE), direct=frozenset({0})))
+    assert packed.targets[packed.targets != IGNORED].tolist()[-len(model.ids(SIDE.answer_text)) - 2 :] == [
+        model.newline_id,
+        *model.ids(SIDE.answer_text),
+        model.end_id,
+    ]
+    assert len(pack(model, lesson_of(SIDE)).targets) - len(packed.targets) == len(model.ids(SIDE.derivation))
+
+
+def test_a_lesson_that_is_read_has_no_audio_tokens(model: Twnm, lesson_of: Callable[..., Lesson]) -> None:
+    heard, read = lesson_of(SIDE), replace(lesson_of(SIDE), heard={})
+    tokens = len(model.projector(heard_by(model, heard)))
+    assert len(pack(model, heard).targets) - len(pack(model, read).targets) == tokens
+
+
 def test_lessons_in_a_batch_cost_what_they_cost_alone(model: Twnm, lesson_of: Callable[..., Lesson], loss_of: Callable[..., float]) -> None:
     packed = [pack(model, lesson_of(SIDE, COUNT)), pack(model, lesson_of(LOUD)), pack(model, lesson_of())]
     loss, weight = lessons_loss(model, packed)
@@ -194,6 +210,10 @@ def test_lessons_are_functions_of_their_number_and_end_in_the_answer(monkeypatch
     assert with_sounds.sounds.shape == (1 + (with_sounds.heard["exists"] > 0.5).sum(), 120_000)
     np.testing.assert_array_equal(lessons[0].heard["place"], lessons[2].heard["place"])
     assert not np.array_equal(lessons[0].heard["place"], lessons[1].heard["place"])
+    read = LessonMaker(spec, encoder, LessonPlan(50, text=True, level_every=4))
+    levels = [{item.level for item in read.make(number).items} for number in (3, 7, 8)]
+    assert read.make(3).heard == {}
+    assert levels[0] == {"L1"} and "L3" not in levels[1] and "L3" in levels[2]
     assert all(len(lesson.items) <= 2 for lesson in lessons)
     assert any(lesson.items for lesson in lessons)
     for lesson in lessons:

@@ -43,6 +43,7 @@ def train_all(
     validate
         Scenes of the validation split about which the model is asked after each stage; 0: none.
     """
+    _check_validation(validate)
     common: dict[str, Any] = {"recipe": recipe, "sounds": sounds, "workers": workers}
     train_encoder(out=out / "encoder", **common)
     before: Path | None = None
@@ -168,6 +169,7 @@ def _lessons_command(stage: str) -> Callable[..., None]:
         from twnm.model.loading import SHIPPED, load_encoder
         from twnm.train.instruct import STAGES, train_instruct
 
+        _check_validation(validate)
         chosen = _training(STAGES[stage], recipe, sounds, steps=steps, minutes=minutes, seed=seed, workers=workers)
         folder = SHIPPED if encoder is None else encoder
         load_encoder(folder)  # shows a folder without one before anything is written
@@ -232,6 +234,7 @@ def train_prefer(
     from twnm.train.prefer import PREFER_RECIPES
     from twnm.train.prefer import train_prefer as train
 
+    _check_validation(validate)
     chosen = _training(PREFER_RECIPES, recipe, sounds, steps=steps, minutes=minutes, seed=seed, workers=workers)
     folder = SHIPPED if begin_with is None else begin_with
     read_config(folder)  # shows a folder without a model before anything is written
@@ -242,6 +245,11 @@ def train_prefer(
     _validate(out, sounds, validate)
 
 
+def _check_validation(scenes: int) -> None:
+    if scenes < 0:
+        raise InputError(f"--validate {scenes} is negative; give 0 or more scenes")
+
+
 def _validate(out: Path, sounds: Path | None, scenes: int) -> None:
     """Ask the model of a stage about validation scenes, by level and task; kept in OUT/validation.json."""
     if not scenes or os.environ.get("RANK", "0") != "0":
@@ -249,7 +257,6 @@ def _validate(out: Path, sounds: Path | None, scenes: int) -> None:
     from twnm.bench.evaluate import evaluate_model
     from twnm.report import evaluation_view
 
-    check_counts(validate=scenes)
     kept = out / "validation.json"
     if not kept.is_file() or kept.stat().st_mtime < (out / "lora.safetensors").stat().st_mtime:
         result = evaluate_model(str(out), "" if sounds is None else str(sounds), scenes=scenes, questions=6, control=False, split="val", progress=counted)
