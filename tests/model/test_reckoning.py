@@ -101,6 +101,19 @@ def test_a_reasoning_begins_with_what_the_options_alone_say(options: tuple[str, 
     assert Reckoner(EVIDENCE, NOTES, options).follows("") == ((first_words,) if first_words else ())
 
 
+def test_a_comparison_ties_or_goes_on_in_either_sense() -> None:
+    assert Reckoner(EVIDENCE, NOTES, ("dog", "bell", "equidistant")).follows("dog 2.1 m, bell 3.0 m:") == (" closer is", " farther is")
+    assert Reckoner(EVIDENCE, NOTES, ("dog", "bell", "same height")).follows("dog 5°, bell 30°:") == (" lower is", " higher is")
+
+
+def test_where_the_options_have_a_unit_so_have_the_figures() -> None:
+    reckoner = Reckoner(EVIDENCE, NOTES, ("0.8 m", "1.9 m"))
+    assert reckoner.follows("dog", " ") == (" 2.1 m", " 2.5 m", " 2.8 m")
+    assert reckoner.follows("dog 2.1 m") == (", nearest",)
+    assert Reckoner(EVIDENCE, NOTES, ("0.5 s", "1.0 s")).follows("bell starts 1.0 s") == (", nearest",)
+    assert Reckoner(EVIDENCE, NOTES, ("20°", "120°")).follows("bell", " -") == (" -90°", " 30°")
+
+
 def test_a_list_of_all_that_meets_a_condition_is_complete() -> None:
     reckoner = Reckoner(EVIDENCE, NOTES, ("dog", "bell", "pig"))
     assert reckoner.follows("after 0.5 s: bell", ",") == (";",)

@@ -73,12 +73,14 @@ class Reckoner:
         self._due = re.compile(rf"\b({self._name})( elevation| starts)?((?: {_FIGURE})*)$")
         self._then = re.compile(rf"\b({self._name}) {_FIGURE}(?:, then {_FIGURE})*, then$")
         self._moves = {it.label: tuple(_figures(note)) for it in self.heard for note in self._notes if note.startswith(f"{it.label} moves ")}
-        self._rules: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str | None]], ...] = tuple(
+        self._unit = _unit_of(self.options)
+        self._rules: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str | tuple[str, ...] | None]], ...] = tuple(
             (re.compile(pattern.replace("NAME", self._name)), rule)
             for pattern, rule in (
                 (r"(-?\d+)° ([-+]) (?:NAME )?(-?\d+)° =$", self._difference),
                 (r"(-?\d+)°, NAME (-?\d+)° differ by$", self._separation),
                 (r"(\d+(?:\.\d+)?)(?:°| m| s), nearest$", self._nearest),
+                (r"NAME(?: starts)? \d+\.\d (m|s)$", self._to_options),
                 (r"elevation (-?\d+)° is$", self._height),
                 (r"(?<!elevation )(?<![\d.])(-?\d+)° is$", self._place),
                 (r"^RT60 (\d+\.\d) s is$", self._room),
@@ -106,12 +108,14 @@ class Reckoner:
             begins: how the language model would go on, one token.
         """
         for pattern, rule in self._rules:
-            if (match := pattern.search(said)) and (text := rule(match)):
-                return (f" {text}" if said else text,)
+            if (match := pattern.search(said)) and (found := rule(match)):
+                texts = (found,) if isinstance(found, str) else found
+                return tuple(f" {text}" if said and text[0] != "," else text for text in texts)
         if begins == "," and (match := _LIST_OF_CONDITION.search(said)) and self._meeting(match) == match[2]:
             return (";",)  # the list is complete
         operator = begins == " -" and said.endswith("°")
-        return tuple(f" {figure}" for figure in self._figures_due(said)) if begins in _FIGURE_BEGINS and not operator else ()
+        due = self._figures_due(said) if begins in _FIGURE_BEGINS and not operator else []
+        return tuple(f" {figure}" for figure in due if figure.endswith(self._unit))
 
     def supports(self, said: str) -> bool:
         """Whether a reasoning rests on what was heard: it names a sound or the room, no sound that is not there, and no figure that was not heard of it."""
@@ -168,6 +172,10 @@ class Reckoner:
     def _nearest(self, match: re.Match[str]) -> str | None:
         numbers = all(re.fullmatch(rf"{_FIGURE}", option) for option in self.options)
         return self._closest(lambda option: abs(number_of(option) - float(match[1]))) if self.options and numbers else None
+
+    def _to_options(self, match: re.Match[str]) -> str | None:
+        """Behind a distance or a time, where the options are such."""
+        return ", nearest" if match[1] == self._unit.strip() else None
 
     def _height(self, match: re.Match[str]) -> str | None:
         elevation_deg = float(match[1])
@@ -297,21 +305,23 @@ class Reckoner:
         absent = [option for option in self.options if option not in match[1].split(", ")]
         return absent[0] if len(absent) == 1 else None
 
-    def _story(self, match: re.Match[str]) -> str | None:
-        """Behind the places and times of two or three sounds: the account of them that is among the options."""
+    def _story(self, match: re.Match[str]) -> str | tuple[str, ...] | None:
+        """Behind the places and times of two or three sounds: the account of them that is among the options, or what a comparison goes on with."""
         items = self._items(match[1])
         if not 2 <= len(items) <= 3 or len({it.name for it in items}) < len(items):
             return None
-        if len(items) == 2 and (tie := self._tie(*items)):
-            return tie
+        if len(items) == 2 and (compared := self._comparison(*items)):
+            return compared
         return next((story for story in _accounts(items) if story in self.options), None) or self._binding(items)
 
-    def _tie(self, one: Named, other: Named) -> str | None:
+    def _comparison(self, one: Named, other: Named) -> str | tuple[str, ...] | None:
+        """A tie if it is one, else either sense, as the question has it."""
         if DISTANCES.tie in self.options and one.distance_m and other.distance_m:
             ratio = max(one.distance_m, other.distance_m) / min(one.distance_m, other.distance_m)
-            return DISTANCES.tie if ratio <= (SAME_RATIO + DISTANCE_RATIO) / 2 else None
+            return DISTANCES.tie if ratio <= (SAME_RATIO + DISTANCE_RATIO) / 2 else tuple(f"{word} is" for word in DISTANCES.words)
         if ELEVATIONS.tie in self.options and one.angle_deg is not None and other.angle_deg is not None:
-            return ELEVATIONS.tie if abs(one.angle_deg - other.angle_deg) <= (SAME_HEIGHT_DEG + ELEVATION_MARGIN_DEG) / 2 else None
+            level = abs(one.angle_deg - other.angle_deg) <= (SAME_HEIGHT_DEG + ELEVATION_MARGIN_DEG) / 2
+            return ELEVATIONS.tie if level else tuple(f"{word} is" for word in ELEVATIONS.words)
         return None
 
     def _binding(self, items: Sequence[Named]) -> str | None:
@@ -360,6 +370,12 @@ def _accounts(items: Sequence[Named]) -> list[str]:
             between = BETWEEN[1 if one.distance_m < other.distance_m else 2]
         told.append(between.format(**words))
     return told
+
+
+def _unit_of(options: Sequence[str]) -> str:
+    """The unit of options that are figures, else nothing."""
+    units = {match[1] if (match := re.fullmatch(r"-?\d+(?:\.\d+)?(°| m| s)", option)) else "" for option in options}
+    return units.pop() if len(units) == 1 else ""
 
 
 def _with_wrapped(angle_deg: float) -> str:

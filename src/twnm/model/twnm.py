@@ -167,6 +167,11 @@ class Twnm(Hearing):
                 prefix = read(self.language.model, self.embed(self.told_ids(*told)), listening.audio)
         return read(self.language.model, self.embed(self.asked_ids(one.question, one.options)), prefix), Reckoner(*told, one.options)
 
+    def _with_a_word(self, prefix: Prefix) -> Prefix:
+        logits = prefix.logits.clone()
+        logits[[self.newline_id, self.end_id]] = -torch.inf
+        return prefix._replace(logits=logits)
+
     def _guide(self, reckoner: Reckoner) -> Guide | None:
         def guide(said: list[int], token: int) -> list[list[int]]:
             return [self.ids(text) for text in reckoner.follows(self.text(said), self.text([token]))]
@@ -192,8 +197,8 @@ class Twnm(Hearing):
         return [replace(answer, seconds=seconds) if evidence else replace(answer, seconds=seconds, evidence="") for answer in answers]
 
     def _reasonings(self, known: Sequence[tuple[Prefix, Reckoner]]) -> list[list[int]]:
-        """What is said between each question and its answer."""
-        prefixes, guides = [prefix for prefix, _ in known], [self._guide(reckoner) for _, reckoner in known]
+        """What is said between each question and its answer: at least a word, since an empty line is for answers at once."""
+        prefixes, guides = [self._with_a_word(prefix) for prefix, _ in known], [self._guide(reckoner) for _, reckoner in known]
         stop = stop_at(self.language.tokenizer, ids=[self.newline_id, self.end_id])
         if len(known) == 1:
             return [greedy(self.language.model, prefixes[0], stop=stop, max_new_tokens=_MAX_WHY_TOKENS, guide=guides[0])]
