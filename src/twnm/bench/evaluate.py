@@ -7,7 +7,7 @@ words, the class and the loudness give. `chance` is the mean of one over the num
 
 import functools
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -75,8 +75,8 @@ def evaluate_scene(model: Twnm, scene: Scene, foa: np.ndarray, rng: np.random.Ge
     if not chosen:
         return SceneResult(errors, (), flat_errors)
     right = _right(model, foa, chosen)
-    flat = _right(model, flat_foa, chosen) if control else [None] * len(chosen)
-    asked = tuple(Asked(item.level, item.task, item.family, 1 / len(item.options), *found) for item, *found in zip(chosen, right, flat, strict=True))
+    flat: Sequence[bool | None] = _right(model, flat_foa, chosen) if control else [None] * len(chosen)
+    asked = tuple(Asked(it.level, it.task, it.family, 1 / len(it.options), yes, without) for it, yes, without in zip(chosen, right, flat, strict=True))
     return SceneResult(errors, asked, flat_errors)
 
 

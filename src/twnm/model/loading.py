@@ -102,12 +102,18 @@ def load_hearing(name_or_folder: str | Path = "small") -> Hearing:
     return Hearing(load_encoder(folder_of(name_or_folder)), default_semantic())
 
 
-def load_trained(projector: Projector, language: nn.Module, folder: Path) -> None:
-    """Set a projector and the LoRA of a language model to those of a trained model; raises InputError when they are absent or do not fit."""
+def load_trained(projector: Projector, language: nn.Module, folder: Path, map_anew: bool = False) -> None:
+    """Set a projector and the LoRA of a language model to those of a trained model; with `map_anew` the projector's dense map stays as it is.
+
+    Raises InputError when they are absent or do not fit.
+    """
     try:
         projector_tensors, lora_tensors = load_file(folder / "projector.safetensors"), load_file(folder / "lora.safetensors")
     except FileNotFoundError as error:
         raise _no_model(folder, Path(error.filename or "projector.safetensors").name) from None
+    if map_anew:
+        projector_tensors = {name: value for name, value in projector_tensors.items() if not name.startswith("dense.")}
+        projector_tensors |= {f"dense.{name}": value for name, value in projector.dense.state_dict().items()}
     load_strictly(projector, projector_tensors, folder / "projector.safetensors")
     load_lora_weights(language, {name: value.float() for name, value in lora_tensors.items()})
 

@@ -50,7 +50,7 @@ def hear_turned(encoder: SlotEncoder, seen: Seen, semantic: Float[Tensor, "batch
         poses: at least one; the first one as it is.
     """
     if len(poses) == 1:
-        return encoder(seen, semantic)  # type: ignore[no-any-return]
+        return encoder(seen, semantic)
     clips = len(seen)
     output: SlotOutput = encoder(torch.cat([encoder.encoder.turned(seen, *pose) for pose in poses]), semantic.repeat(len(poses), 1, 1))
     heard = {each.name: getattr(output, each.name).unflatten(0, (len(poses), clips)) for each in fields(SlotOutput)}

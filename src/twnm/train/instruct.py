@@ -68,6 +68,7 @@ class InstructRecipe(Schedule):
 
     Attributes:
         begin_with: folder of a trained model whose projector and LoRA are gone on from; empty: new ones.
+        map_anew: whether the projector's dense map is not gone on from, as one of another kind cannot be.
         semantic: whose semantic vectors the projector reads: "yamnet", or the language model's "own" audio tower's.
         projector: how the dense map becomes tokens.
         text: whether lessons are read, not heard (`LessonPlan.text`).
@@ -81,6 +82,7 @@ class InstructRecipe(Schedule):
     name: str = "small"
     sounds: str = ""
     begin_with: str = ""
+    map_anew: bool = False
     scenes: str = "indoor"
     seed: int = 11
     language: str = "smollm2-135m-instruct"
@@ -200,7 +202,7 @@ def prepare(recipe: InstructRecipe, encoder_folder: Path) -> Twnm:
         language.model.get_decoder().train()  # transformers does it in training only
     tower, projector = build_bridge(_config(recipe, encoder.config), language)
     if recipe.begin_with:
-        load_trained(projector, language.model, Path(recipe.begin_with))
+        load_trained(projector, language.model, Path(recipe.begin_with), recipe.map_anew)
     return Twnm(encoder, default_semantic(), projector, language, tower)
 
 
