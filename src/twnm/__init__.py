@@ -1,19 +1,19 @@
 """twnm: spatial hearing for audio-language models.
 
-Public names: `Scene`, `simulate`, `load`, `ask`. Nothing heavy is imported until one of them is used.
+Public names: `Scene`, `simulate`, `load`, `ask`, `describe`. Nothing heavy is imported until one of them is used.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from twnm.model.loading import ask, load
+    from twnm.model.loading import ask, describe, load
     from twnm.scene import Scene
     from twnm.simulate import simulate
 
 __version__ = "0.1.0"
-__all__ = ["Scene", "ask", "load", "simulate"]
-_HOMES = {"Scene": "twnm.scene", "simulate": "twnm.simulate", "load": "twnm.model.loading", "ask": "twnm.model.loading"}
+__all__ = ["Scene", "ask", "describe", "load", "simulate"]
+_HOMES = {"Scene": "twnm.scene", "simulate": "twnm.simulate", "load": "twnm.model.loading", "ask": "twnm.model.loading", "describe": "twnm.model.loading"}
 
 
 def __getattr__(name: str) -> Any:

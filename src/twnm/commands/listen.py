@@ -89,7 +89,16 @@ def ask(
 
 
 @app.command
-def scene(file: Path, *, layout: Layout = "ambix", model: str = "small", json: Flag = False, dcase: Path | None = None, plot: Path | None = None) -> None:
+def scene(
+    file: Path,
+    *,
+    layout: Layout = "ambix",
+    model: str = "small",
+    spoken: Flag = False,
+    json: Flag = False,
+    dcase: Path | None = None,
+    plot: Path | None = None,
+) -> None:
     """List the sounds of an Ambisonics recording: what, when, where, how far, how they move.
 
     Parameters
@@ -100,6 +109,8 @@ def scene(file: Path, *, layout: Layout = "ambix", model: str = "small", json: F
         Order and weights of the channels; no file says which it is.
     model
         "small", or a folder of trained weights.
+    spoken
+        Tell it in sentences, for a screen reader or a voice, instead of in a table.
     json
         Print one JSON object and nothing else.
     dcase
@@ -133,5 +144,9 @@ def scene(file: Path, *, layout: Layout = "ambix", model: str = "small", json: F
         save_picture(plot, heard, title=file.name)
     if json:
         print_json(scene_row(str(file), heard, doubtful))
+    elif spoken:
+        from twnm.model.spoken import tell_scene
+
+        Console().print(tell_scene(heard), highlight=False)
     else:
         Console().print(scene_view(str(file), heard, doubtful))

@@ -19,6 +19,7 @@ from twnm.model.projector import Kind, Projector
 from twnm.model.semantic import default_semantic
 from twnm.model.slots import SlotEncoder
 from twnm.model.spatial_encoder import EncoderConfig
+from twnm.model.spoken import tell_scene
 from twnm.model.twnm import Answer, Twnm
 from twnm.questions.answer import check_question
 from twnm.sounds.classes import spoken
@@ -153,6 +154,13 @@ def load(name_or_folder: str | Path = "small", half: bool | None = None) -> Twnm
 @functools.cache
 def _shipped() -> Twnm:
     return load("small")
+
+
+def describe(path: str | Path, layout: str = "ambix") -> str:
+    """What the shipped model hears in an Ambisonics file of any length, in sentences. Raises InputError for a file that cannot be used."""
+    from twnm.audio import stream_foa
+
+    return tell_scene(load_hearing().scene_of(stream_foa(path, layout=layout)))
 
 
 def ask(path: str | Path, question: str, options: tuple[str, ...] = (), layout: str = "ambix", evidence: bool = True) -> Answer:
