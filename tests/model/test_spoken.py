@@ -33,18 +33,16 @@ def test_sounds_are_told_by_onset_with_place_distance_and_time() -> None:
         ({"distance_m": 2.4}, "about 2.5 metres away"),
         ({"offset_s": 0.4}, "for half a second."),
         ({"azimuth_deg": -90.0, "elevation_deg": -20.0}, "on your right, below you,"),
-        ({"moves": 0.9, "distances_m": (4.0, 3.0, 3.0, 2.0, 2.0, 1.0, 1.0)}, "which comes closer"),
+        ({"moves": 0.9, "distances_m": (4.0, 3.5, 3.0, 2.5, 2.0, 1.6, 1.5)}, "which comes closer"),
     ],
 )
 def test_words_follow_what_is_heard(changes: dict[str, object], words: str) -> None:
     assert words in told(replace(DOG, **changes))
 
 
-@pytest.mark.parametrize(
-    ("room", "words"), [(HeardRoom(0.3, 9.0), "a dry room"), (HeardRoom(1.0, 9.0), "an echoing hall"), (HeardRoom(1.0, 9.0, 0.1), "in the open")]
-)
-def test_the_place_is_told(room: HeardRoom, words: str) -> None:
-    assert words in told(DOG, room=room)
+def test_the_place_is_told() -> None:
+    for room, words in ((HeardRoom(0.3, 9.0), "a dry room"), (HeardRoom(1.0, 9.0), "an echoing hall"), (HeardRoom(1.0, 9.0, 0.1), "in the open")):
+        assert words in told(DOG, room=room)
 
 
 def test_silence_and_crowds() -> None:
