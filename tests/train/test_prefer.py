@@ -122,10 +122,10 @@ def odd_share(model: Twnm, ids: list[int], item: Item, evidence: str) -> Reply:
 
 def test_where_all_replies_are_as_good_only_the_lesson_is_learnt(begun: Path, tmp_path: Path) -> None:
     train_prefer(recipe(begun, steps=2, replay_weight=0.0), tmp_path / "nothing")  # bytes at random: no reply has a right answer
-    still, before = load(tmp_path / "nothing").language.model.state_dict(), load(begun).language.model.state_dict()
+    still, before = load(tmp_path / "nothing", half=False).language.model.state_dict(), load(begun, half=False).language.model.state_dict()
     assert all(torch.equal(still[name], before[name]) for name in before)
     train_prefer(recipe(begun, steps=2), tmp_path / "lesson")
-    learnt = load(tmp_path / "lesson").language.model.state_dict()
+    learnt = load(tmp_path / "lesson", half=False).language.model.state_dict()
     assert not all(torch.equal(learnt[name], before[name]) for name in before)
     rows = [json.loads(line) for line in (tmp_path / "lesson" / "log.jsonl").read_text().splitlines()]
     assert [row["spread"] for row in rows] == [0.0, 0.0]

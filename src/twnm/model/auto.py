@@ -149,7 +149,7 @@ class TwnmModel(PreTrainedModel):
 
     def hear(self, audio: Float[Tensor, "batch 4 samples"]) -> list[list[HeardObject]]:
         """The objects of clips of up to 5 s, AmbiX at 24 kHz, by onset."""
-        output, _ = hear_clips(self.encoder, YamNetSemantic(self.yamnet), audio)
+        output, _ = hear_clips(self.encoder, YamNetSemantic(self.yamnet), audio, Twnm.poses)
         duration_s = audio.shape[-1] / SAMPLE_RATE_HZ
         return [read_objects(output, row, self.encoder.config.classes, duration_s=duration_s) for row in range(len(audio))]
 
@@ -165,7 +165,7 @@ class TwnmModel(PreTrainedModel):
 
         The encoders are frozen. The text is what the language model shall read behind a recording: evidence, questions, answers.
         """
-        output, semantic = hear_clips(self.encoder, YamNetSemantic(self.yamnet), audio)
+        output, semantic = hear_clips(self.encoder, YamNetSemantic(self.yamnet), audio, Twnm.poses)
         heard = summarise_slots(output, semantic)
         table = self.language.get_input_embeddings()
         tokens = [self.projector(heard, row).to(table.weight.dtype) for row in range(len(audio))]
