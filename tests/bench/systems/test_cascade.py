@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +9,16 @@ from tiny_model import CLASSES, LoudnessSemantic, noise, slot_output, tiny_encod
 from twnm.bench.systems import cascade
 from twnm.bench.systems.base import Question, Recording
 from twnm.errors import InputError
+from twnm.model.features import turn_directions
 from twnm.model.slots import SlotEncoder, SlotOutput
+from twnm.model.turned import ALL_POSES
 from twnm.questions.evidence import SECTORS, parse_evidence
 
 QUESTION = Question("1", "Where is the bell?", SECTORS, "choice")
 
 
 class Says(SlotEncoder):
-    """An encoder that says what it is told to, and counts how often."""
+    """An encoder that says what it is told to, turned as the recording is in each of all poses, and counts how often."""
 
     def __init__(self, output: SlotOutput) -> None:
         super().__init__(tiny_encoder().config)
@@ -24,7 +26,9 @@ class Says(SlotEncoder):
 
     def forward(self, features: torch.Tensor, semantic: torch.Tensor) -> SlotOutput:
         self.calls += 1
-        return self.output
+        said = {each.name: getattr(self.output, each.name) for each in fields(SlotOutput)}
+        in_poses = {name: torch.cat([value] * len(ALL_POSES)) for name, value in said.items()}
+        return SlotOutput(**in_poses | {"direction": torch.cat([turn_directions(self.output.direction, *pose) for pose in ALL_POSES])})
 
     def name(self, label: torch.Tensor, evidence: torch.Tensor, beams: torch.Tensor) -> torch.Tensor:
         return label
