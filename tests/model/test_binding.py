@@ -46,6 +46,19 @@ def test_names_in_the_options_take_what_is_left_unless_they_are_improbable() -> 
     assert bind(objects, "What is heard?", ("bell", "pig"), CLASSES) == ["pig", "male_speech"]
 
 
+def test_another_object_that_was_heard_alike_is_called_by_its_next_name() -> None:
+    objects = [heard(dog=0.5, pig=0.3, bell=0.1), heard(dog=0.8)]
+    assert bind(objects, "Where is the dog?", (), CLASSES) == ["pig", "dog"]
+    everything = "Where is the dog, with the pig, the male speech, the female speech and the bell?"
+    assert bind([heard(dog=0.5)] * 6, everything, (), CLASSES).count("dog") == 2  # no name is left
+
+
+def test_where_an_option_is_heard_another_must_be_more_probable() -> None:
+    train, footsteps = heard(pig=0.6, bell=0.1), heard(dog=0.9)
+    assert bind([train, footsteps], "What is heard?", ("bell", "dog"), CLASSES) == ["pig", "dog"]
+    assert bind([train], "What is heard?", ("bell", "male speech"), CLASSES) == ["bell"]
+
+
 def test_an_object_that_is_called_otherwise_has_no_other_names() -> None:
     dog, bell = replace(heard(dog=0.6, pig=0.3), others=("pig",)), replace(heard(bell=0.6, dog=0.3), others=("dog",))
     assert called([dog, bell], ["pig", "bell"]) == [replace(dog, label="pig", others=()), bell]

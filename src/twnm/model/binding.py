@@ -1,7 +1,8 @@
 """Which heard object a name in a question means: names are bound to objects by the encoder's class probabilities before the language model reads.
 
-A question about "the dog" presupposes a dog. If no object is called so, the one that most probably is a dog is meant: the assignment of names to objects,
-one each, with the largest product of probabilities. Names in the question come first; names in the options take what is left, if they are not improbable.
+A question about "the dog" presupposes one dog. The object that most probably is a dog is meant: the assignment of names to objects, one each, with the
+largest product of probabilities; another object that was heard as a dog is called by its next probable name. Names in the question come first; names in the
+options take what is left, if they are not improbable, and less easily where an option is heard already.
 """
 
 import re
@@ -15,7 +16,7 @@ from twnm.model.hear import HeardObject
 from twnm.sounds.classes import spoken
 
 _LEAST_CHANCE = 1e-3
-_LEAST_FOR_OPTIONS = 0.03
+_LEAST_FOR_OPTIONS, _LEAST_BESIDE_ANOTHER = 0.03, 0.15
 
 
 def bind(objects: Sequence[HeardObject], question: str, options: Sequence[str], classes: Sequence[str]) -> list[str]:
@@ -24,7 +25,8 @@ def bind(objects: Sequence[HeardObject], question: str, options: Sequence[str], 
     free = [row for row, item in enumerate(objects) if item.chances]
     asked = names_in(question, classes)
     offered = [name for name in names_in("; ".join(options), classes) if name not in asked]
-    for names, least in ((asked, 0.0), (offered, _LEAST_FOR_OPTIONS)):
+    beside = any(label in offered for label in labels)
+    for names, least in ((asked, 0.0), (offered, _LEAST_BESIDE_ANOTHER if beside else _LEAST_FOR_OPTIONS)):
         if not names or not free:
             continue
         chances = np.array([[objects[row].chances[classes.index(name)] for name in names] for row in free])
@@ -33,7 +35,16 @@ def bind(objects: Sequence[HeardObject], question: str, options: Sequence[str], 
         for row, name in meant.items():
             labels[row] = name
         free = [row for row in free if row not in meant]
+    for row in free:
+        if labels[row] in asked:
+            labels[row] = _next_probable(objects[row], classes, {*asked, *offered})
     return labels
+
+
+def _next_probable(item: HeardObject, classes: Sequence[str], taken: set[str]) -> str:
+    """The most probable name of an object that is not taken; its own if all are."""
+    left = [(chance, label) for chance, label in zip(item.chances, classes, strict=True) if label not in taken]
+    return max(left)[1] if left else item.label
 
 
 def called(objects: Sequence[HeardObject], labels: Sequence[str]) -> list[HeardObject]:

@@ -8,6 +8,7 @@ gets one subtraction in four wrong.
 What the code concludes where a value lies within a margin of the questions, and would not have been asked: the nearer side of it.
 """
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -171,7 +172,10 @@ class Reckoner:
 
     def _nearest(self, match: re.Match[str]) -> str | None:
         numbers = all(re.fullmatch(rf"{_FIGURE}", option) for option in self.options)
-        return self._closest(lambda option: abs(number_of(option) - float(match[1]))) if self.options and numbers else None
+        if not self.options or not numbers:
+            return None
+        scale: Callable[[float], float] = (lambda metres: math.log(max(metres, 0.1))) if self._unit == " m" else float
+        return self._closest(lambda option: abs(scale(number_of(option)) - scale(float(match[1]))))
 
     def _to_options(self, match: re.Match[str]) -> str | None:
         """Behind a distance or a time, where the options are such."""
