@@ -1,7 +1,8 @@
 """Does what is heard turn with the sound? Real recordings have no labels of where sounds are, but a recording turned by a known angle must be heard turned.
 
-Each window of 5 s is heard as it is and turned to the left by 90°, 180° and 270° (exact in first order). Objects are matched by direction (optimal
-assignment after turning back); the angles left over say how well the slots turn.
+Each window of 5 s is heard as it is and turned to the left by 30°, 75°, 140° and 250°, which is exact in first order; quarter turns would show nothing, since
+hearing in four poses makes them exact (`twnm.model.turned`). Objects are matched by direction (optimal assignment after turning back); the angles left over
+say how well the slots turn.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from twnm.model.ears import Ears
 from twnm.model.hear import HeardObject
 from twnm.model.link import cut_windows
 
-TURNS_DEG = (90.0, 180.0, 270.0)
+TURNS_DEG = (30.0, 75.0, 140.0, 250.0)
 WITHIN_DEG = 15.0
 
 
