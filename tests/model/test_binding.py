@@ -59,6 +59,17 @@ def test_where_an_option_is_heard_another_must_be_more_probable() -> None:
     assert bind([train], "What is heard?", ("bell", "male speech"), CLASSES) == ["bell"]
 
 
+def test_names_that_all_options_hold_are_asked_for() -> None:
+    stories = ("the bell calls and the pig answers", "the pig calls and the bell answers")
+    assert bind([heard(dog=0.9, pig=0.01), heard(dog=0.5, bell=0.02)], "What happens?", stories, CLASSES) == ["pig", "bell"]
+
+
+def test_objects_that_are_among_the_options_take_their_names_however_improbable() -> None:
+    objects = [heard(dog=0.9, bell=0.01), heard(pig=0.9)]
+    assert bind(objects, "What is on your left?", ("bell", "pig", "male speech"), CLASSES) == ["dog", "pig"]
+    assert bind(objects, "What is on your left?", ("bell", "pig", "male speech"), CLASSES, among_options=True) == ["bell", "pig"]
+
+
 def test_an_object_that_is_called_otherwise_has_no_other_names() -> None:
     dog, bell = replace(heard(dog=0.6, pig=0.3), others=("pig",)), replace(heard(bell=0.6, dog=0.3), others=("dog",))
     assert called([dog, bell], ["pig", "bell"]) == [replace(dog, label="pig", others=()), bell]

@@ -114,6 +114,10 @@ def test_where_the_options_have_a_unit_so_have_the_figures() -> None:
     assert Reckoner(EVIDENCE, NOTES, ("20°", "120°")).follows("bell", " -") == (" -90°", " 30°")
 
 
+def test_where_the_options_are_places_one_of_them_is_concluded() -> None:
+    assert Reckoner(EVIDENCE, NOTES, ("a farm", "a forest")).follows("heard dog, bell:") == (" a farm", " a forest")
+
+
 def test_a_list_of_all_that_meets_a_condition_is_complete() -> None:
     reckoner = Reckoner(EVIDENCE, NOTES, ("dog", "bell", "pig"))
     assert reckoner.follows("after 0.5 s: bell", ",") == (";",)

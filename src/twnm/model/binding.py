@@ -1,8 +1,9 @@
 """Which heard object a name in a question means: names are bound to objects by the encoder's class probabilities before the language model reads.
 
 A question about "the dog" presupposes one dog. The object that most probably is a dog is meant: the assignment of names to objects, one each, with the
-largest product of probabilities; another object that was heard as a dog is called by its next probable name. Names in the question come first; names in the
-options take what is left, if they are not improbable, and less easily where an option is heard already.
+largest product of probabilities; another object that was heard as a dog is called by its next probable name. Names in the question, and those that all
+options hold, come first; other names in the options take what is left, if they are not improbable, and less easily where an option is heard already. A
+question that asks for one of the sounds there are presupposes that they are among the options: then names in the options take whatever is left.
 """
 
 import re
@@ -19,14 +20,18 @@ _LEAST_CHANCE = 1e-3
 _LEAST_FOR_OPTIONS, _LEAST_BESIDE_ANOTHER = 0.03, 0.15
 
 
-def bind(objects: Sequence[HeardObject], question: str, options: Sequence[str], classes: Sequence[str]) -> list[str]:
-    """The labels of the objects as the question means them; an object that no name means keeps its own."""
+def bind(objects: Sequence[HeardObject], question: str, options: Sequence[str], classes: Sequence[str], among_options: bool = False) -> list[str]:
+    """The labels of the objects as the question means them; an object that no name means keeps its own.
+
+    With `among_options` the objects are taken to be among the sounds in the options, however improbable.
+    """
     labels = [item.label for item in objects]
     free = [row for row, item in enumerate(objects) if item.chances]
-    asked = names_in(question, classes)
+    everywhere = [name for name in names_in("; ".join(options), classes) if all(name in names_in(option, classes) for option in options)]
+    asked = list(dict.fromkeys([*names_in(question, classes), *everywhere]))
     offered = [name for name in names_in("; ".join(options), classes) if name not in asked]
-    beside = any(label in offered for label in labels)
-    for names, least in ((asked, 0.0), (offered, _LEAST_BESIDE_ANOTHER if beside else _LEAST_FOR_OPTIONS)):
+    least_offered = 0.0 if among_options else _LEAST_BESIDE_ANOTHER if any(label in offered for label in labels) else _LEAST_FOR_OPTIONS
+    for names, least in ((asked, 0.0), (offered, least_offered)):
         if not names or not free:
             continue
         chances = np.array([[objects[row].chances[classes.index(name)] for name in names] for row in free])

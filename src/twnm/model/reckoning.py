@@ -302,7 +302,10 @@ class Reckoner:
     def _listed(self, match: re.Match[str]) -> str | None:
         return f"{', '.join(it.label for it in self.heard)}:" if self.heard else None
 
-    def _count(self, match: re.Match[str]) -> str | None:
+    def _count(self, match: re.Match[str]) -> str | tuple[str, ...] | None:
+        """Behind what was heard: its number, or, where the options are places, one of them."""
+        if self.options and all(_PLACES.fullmatch(option) for option in self.options):
+            return self.options
         return str(len(match[1].split(", "))) if set(self.options) == set(COUNTS) else None
 
     def _absent(self, match: re.Match[str]) -> str | None:

@@ -24,7 +24,7 @@ from torch import Tensor
 from twnm.audio import SAMPLE_RATE_HZ
 from twnm.errors import InputError
 from twnm.model.audio_tower import with_tower
-from twnm.model.binding import bind, called
+from twnm.model.binding import bind, called, names_in
 from twnm.model.hear import WINDOW_S, HeardObject, HeardRoom, hear_clips, sounds_of
 from twnm.model.hearing import Hearing, choose_window
 from twnm.model.language import Guide, LanguageModel, Prefix, greedy, greedy_batch, read, score_continuations, stop_at
@@ -158,13 +158,25 @@ class Twnm(Hearing):
         return Listening(whole, evidence, notes, begun, tuple(objects), room, duration_s)
 
     def _read_question(self, one: Asked) -> tuple[Prefix, Reckoner]:
-        """What has been read when a question was asked, the objects called as it calls them, and what its reasoning is reckoned from."""
+        """What has been read when a question was asked, the objects called as it calls them, and what its reasoning is reckoned from.
+
+        Where the options are sounds, how the reasoning would begin tells whether they are all among the options: not if it lists what was heard.
+        """
+        classes = self.encoder.config.classes
+        labels = bind(one.listening.objects, one.question, one.options, classes)
+        prefix, reckoner = self._read_with(one, labels)
+        if set(names_in("; ".join(one.options), classes)) and int(self._with_a_word(prefix).logits.argmax()) != self.ids("heard")[0]:
+            others = bind(one.listening.objects, one.question, one.options, classes, among_options=True)
+            if others != labels:
+                return self._read_with(one, others)
+        return prefix, reckoner
+
+    def _read_with(self, one: Asked, labels: list[str]) -> tuple[Prefix, Reckoner]:
+        """What has been read when a question was asked, the objects called by labels."""
         listening, told, prefix = one.listening, (one.listening.evidence, one.listening.notes), one.listening.prefix
-        if listening.audio is not None and listening.room is not None:
-            labels = bind(listening.objects, one.question, one.options, self.encoder.config.classes)
-            if labels != [item.label for item in listening.objects]:
-                told = tell(called(listening.objects, labels), listening.room, listening.duration_s)
-                prefix = read(self.language.model, self.embed(self.told_ids(*told)), listening.audio)
+        if listening.audio is not None and listening.room is not None and labels != [item.label for item in listening.objects]:
+            told = tell(called(listening.objects, labels), listening.room, listening.duration_s)
+            prefix = read(self.language.model, self.embed(self.told_ids(*told)), listening.audio)
         return read(self.language.model, self.embed(self.asked_ids(one.question, one.options)), prefix), Reckoner(*told, one.options)
 
     def _with_a_word(self, prefix: Prefix) -> Prefix:
