@@ -19,15 +19,16 @@ from twnm.model.loading import SHIPPED, load_encoder
 from twnm.model.notes import heard_scene
 from twnm.model.semantic import SemanticEncoder, default_semantic
 from twnm.model.slots import SlotEncoder
-from twnm.model.turned import ALL_POSES
+from twnm.model.turned import ALL_POSES, Pose
 from twnm.questions.facts import facts_of
 from twnm.sounds.classes import spoken
 
 
 class Cascade:
-    """`load` gives the one of a weights folder."""
+    """`load` gives the one of a weights folder; `poses` are those in which it hears (`twnm.model.turned`)."""
 
     name = "cascade"
+    poses: Sequence[Pose] = ALL_POSES
     labels = Labels(
         input="foa",
         trained_on="scenes of the train split",
@@ -45,7 +46,7 @@ class Cascade:
         found: list[HeardObject] = []
         rooms: list[HeardRoom] = []
         for start_s, audio in cut_windows(torch.from_numpy(foa)):
-            output, _ = hear_clips(self.encoder, self.semantic, audio[None], ALL_POSES)
+            output, _ = hear_clips(self.encoder, self.semantic, audio[None], self.poses)
             found += [later(it, start_s, duration_s) for it in read_objects(output, 0, self.encoder.config.classes)]
             rooms.append(read_room(output, 0))
         kept = link([it for it in found if it.onset_s < duration_s])
