@@ -103,7 +103,7 @@ def main() -> None:
         for name, estimate in heard.items():
             right[name] += [tell(item.question, item.options, estimate).answer == item.answer_text for item in items]
     extra = list(next(iter(figures.values()))) if figures else []
-    print(f"| | right, % of {len(next(iter(right.values())))} | {' | '.join(extra)}\n|{'---|' * (2 + len(extra))}")
+    print(f"| {' | '.join(['', f'right, % of {len(next(iter(right.values())))}', *extra])} |\n|{'---|' * (2 + len(extra))}")
     for name, values in right.items():
         cells = [f"{(np.median if 'median' in of else np.mean)(of_name):.3f}" for of, of_name in figures[name].items()]
         print(f"| {' | '.join([name, f'{100 * np.mean(values):.1f}', *cells])} |")
