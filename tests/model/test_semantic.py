@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from twnm.model.semantic import YamNetSemantic
+from twnm.model.semantic import _USUAL_LOGITS, YamNetSemantic
+from twnm.sounds.audioset import MEANINGS
+from twnm.sounds.classes import CLASSES
 
 
 class Recorder:
@@ -59,3 +61,20 @@ def test_a_patch_is_centred_on_its_second(network: Recorder) -> None:
 
 def test_silence_stays_finite(network: Recorder) -> None:
     assert torch.isfinite(semantic_of(network)(torch.zeros(1, 4, 24_000))).all()
+
+
+def test_the_opinion_is_what_the_best_of_a_class_s_audioset_classes_says_above_the_usual(network: Recorder) -> None:
+    names = tuple(sorted({name for meant in MEANINGS.values() for name in meant}))
+    network.class_names = names  # type: ignore[attr-defined]
+    network.classifier = torch.nn.Linear(4, len(names))  # type: ignore[attr-defined]
+    beams = torch.randn(3, 2, 4)
+    with torch.no_grad():
+        opinion = semantic_of(network).opinion(beams, ("train", "no such class", "cow"))
+        logits = dict(zip(names, network.classifier(beams[:, 0]).T, strict=True))  # type: ignore[attr-defined]
+    cow = torch.stack([logits[name] for name in MEANINGS["cow"]]).amax(dim=0)
+    torch.testing.assert_close(opinion[:, 2], cow - _USUAL_LOGITS["cow"])
+    assert (opinion[:, 1] == 0).all()
+
+
+def test_every_class_has_an_audioset_class_and_a_usual_logit() -> None:
+    assert set(CLASSES) == set(MEANINGS) == set(_USUAL_LOGITS)

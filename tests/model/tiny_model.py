@@ -1,5 +1,6 @@
 """A whole model in miniature for tests: byte tokens, a random two-layer Llama, a random slot encoder, and semantic vectors made from loudness."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -78,6 +79,10 @@ class LoudnessSemantic:
         weights = beam_weights(directions, active)
         levels = np.array([np.abs(beam_patches(foa, weight, 0, foa.shape[1] // 2400)).mean() for weight in weights])
         return torch.sin(torch.from_numpy(levels).float()[:, None, None] * torch.arange(1, self.size + 1)).repeat(1, 2, 1)
+
+    def opinion(self, beams: torch.Tensor, classes: Sequence[str]) -> torch.Tensor:
+        """No opinion on names."""
+        return torch.zeros(len(beams), len(classes))
 
 
 def tiny_twnm(seed: int = 3) -> Twnm:

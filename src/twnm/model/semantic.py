@@ -1,4 +1,4 @@
-"""The semantic branch: what is heard, from a frozen pretrained audio encoder on the omnidirectional channel W.
+"""The semantic branch: what is heard, from a frozen pretrained audio encoder on the omnidirectional channel W and on beams towards objects.
 
 Default is YAMNet (1024 numbers for each 0.96 s). Patches are centred at 0.5, 1.5, 2.5 ... s, so that they spread evenly over a clip.
 W is brought to one level first, because the encoder knows sounds at ordinary recording levels and a scene's level says nothing of its sounds.
@@ -6,7 +6,9 @@ W is brought to one level first, because the encoder knows sounds at ordinary re
 
 import functools
 import math
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -16,11 +18,53 @@ from torch import Tensor
 from twnm.audio import SAMPLE_RATE_HZ
 from twnm.model.beams import hear_beams
 from twnm.model.yamnet import YamNet
+from twnm.sounds.audioset import MEANINGS
 
 PATCH_HOP_S = 1.0
 _PATCH_S = 0.96
 _LEVEL_RMS = 0.1
 _SILENCE_RMS = 1e-5
+_USUAL_LOGITS: Final[Mapping[str, float]] = MappingProxyType(
+    {
+        "aircraft": -11.5,
+        "alarm_phone": -8.9,
+        "bell": -11.2,
+        "bird_song": -9.5,
+        "chicken": -11.9,
+        "coins": -12.9,
+        "cow": -17.6,
+        "dog": -10.0,
+        "door": -8.9,
+        "drums": -7.9,
+        "engine": -7.7,
+        "explosion": -9.7,
+        "female_speech": -3.8,
+        "fire_crackling": -10.8,
+        "footsteps": -10.4,
+        "glass_breaking": -10.6,
+        "guitar": -9.1,
+        "gunshot": -13.2,
+        "hammering": -8.5,
+        "horn": -11.4,
+        "horse": -11.5,
+        "keyboard_typing": -14.2,
+        "laughter": -10.9,
+        "male_speech": -3.8,
+        "piano": -8.9,
+        "pig": -13.5,
+        "rain": -11.8,
+        "running_water": -10.4,
+        "sawing": -12.7,
+        "scream_pain": -12.1,
+        "sheep_goat": -12.3,
+        "thunder": -16.2,
+        "train": -9.4,
+        "water_splash": -13.5,
+        "wind": -9.7,
+        "wood_chopping": -10.7,
+    }
+)
+"""The largest logit among a class's AudioSet classes, mean over 811 objects that were heard in validation scenes: what says nothing for or against it."""
 
 
 @runtime_checkable
@@ -32,11 +76,13 @@ class WaveEncoder(Protocol):
 
 @runtime_checkable
 class SemanticEncoder(WaveEncoder, Protocol):
-    """A `WaveEncoder` that also turns AmbiX audio into two vectors for each object, by a beam towards it."""
+    """A `WaveEncoder` that also turns AmbiX audio into two vectors for each object, by a beam towards it, and has an opinion of its own on its name."""
 
     def hear_beams(
         self, foa: Float32[np.ndarray, "4 samples"], directions: Float[np.ndarray, "objects time 3"], active: Float[np.ndarray, "objects time"]
     ) -> Float[Tensor, "objects 2 size"]: ...
+
+    def opinion(self, beams: Float[Tensor, "objects 2 size"], classes: Sequence[str]) -> Float[Tensor, "objects classes"]: ...
 
 
 def at_one_level(wave: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch samples"]:
@@ -63,6 +109,20 @@ class YamNetSemantic:
     ) -> Float[Tensor, "objects 2 size"]:
         """What each object sounds like, on a beam towards it (`beams.hear_beams`)."""
         return hear_beams(self.network, foa, directions, active)
+
+    def opinion(self, beams: Float[Tensor, "objects 2 size"], classes: Sequence[str]) -> Float[Tensor, "objects classes"]:
+        """How much more than usual YAMNet's own AudioSet classes speak for each of ours (difference of logits; 0 for a class that AudioSet has none for).
+
+        YAMNet has heard thousands of recordings of a class of which there are a handful to train on; what it says of `beams` (as `hear_beams` gives them) is
+        worth most for such classes.
+        """
+        logits = self.network.classifier(beams[:, 0])
+        out = torch.zeros(len(beams), len(classes))
+        for column, label in enumerate(classes):
+            if label in MEANINGS:
+                meant = [self.network.class_names.index(name) for name in MEANINGS[label]]
+                out[:, column] = logits[:, meant].amax(dim=1) - _USUAL_LOGITS[label]
+        return out
 
 
 @functools.cache

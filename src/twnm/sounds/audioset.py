@@ -1,0 +1,101 @@
+"""Which of AudioSet's 521 classes say the same as ours.
+
+Source: Gemmeke et al., "Audio Set: an ontology and human-labeled dataset for audio events", ICASSP 2017; the names are those of its display list.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+SPEECH: Final = ("Speech", "Child speech, kid speaking", "Conversation", "Narration, monologue", "Speech synthesizer", "Whispering")
+MEANINGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "aircraft": ("Aircraft", "Aircraft engine", "Jet engine", "Propeller, airscrew", "Helicopter", "Fixed-wing aircraft, airplane"),
+        "alarm_phone": (
+            "Alarm",
+            "Telephone",
+            "Telephone bell ringing",
+            "Ringtone",
+            "Telephone dialing, DTMF",
+            "Dial tone",
+            "Busy signal",
+            "Alarm clock",
+            "Siren",
+            "Civil defense siren",
+            "Buzzer",
+            "Smoke detector, smoke alarm",
+            "Fire alarm",
+            "Beep, bleep",
+        ),
+        "bell": ("Bell", "Church bell", "Jingle bell", "Bicycle bell", "Change ringing (campanology)", "Chime", "Tubular bells", "Doorbell", "Ding", "Gong"),
+        "bird_song": ("Bird", "Bird vocalization, bird call, bird song", "Chirp, tweet", "Squawk", "Pigeon, dove", "Coo", "Crow", "Caw", "Owl", "Hoot"),
+        "chicken": ("Chicken, rooster", "Cluck", "Crowing, cock-a-doodle-doo", "Fowl"),
+        "coins": ("Coin (dropping)", "Cash register", "Jingle, tinkle", "Keys jangling"),
+        "cow": ("Cattle, bovinae", "Moo"),
+        "dog": ("Dog", "Bark", "Yip", "Howl", "Bow-wow", "Growling", "Whimper (dog)", "Canidae, dogs, wolves"),
+        "door": ("Door", "Sliding door", "Slam", "Knock", "Cupboard open or close", "Drawer open or close", "Creak", "Squeak"),
+        "drums": ("Drum kit", "Drum machine", "Drum", "Snare drum", "Rimshot", "Drum roll", "Bass drum", "Timpani", "Tabla", "Cymbal", "Hi-hat", "Percussion"),
+        "engine": (
+            "Engine",
+            "Light engine (high frequency)",
+            "Medium engine (mid frequency)",
+            "Heavy engine (low frequency)",
+            "Engine knocking",
+            "Engine starting",
+            "Idling",
+            "Accelerating, revving, vroom",
+            "Motor vehicle (road)",
+            "Car",
+            "Truck",
+            "Bus",
+            "Motorcycle",
+            "Lawn mower",
+            "Race car, auto racing",
+        ),
+        "explosion": ("Explosion", "Eruption", "Boom", "Artillery fire", "Fireworks", "Burst, pop"),
+        "female_speech": SPEECH,
+        "fire_crackling": ("Fire", "Crackle"),
+        "footsteps": ("Walk, footsteps", "Run", "Shuffle"),
+        "glass_breaking": ("Glass", "Shatter", "Breaking", "Chink, clink", "Smash, crash"),
+        "guitar": ("Guitar", "Electric guitar", "Bass guitar", "Acoustic guitar", "Steel guitar, slide guitar", "Strum", "Plucked string instrument"),
+        "gunshot": ("Gunshot, gunfire", "Machine gun", "Fusillade", "Cap gun"),
+        "hammering": ("Hammer", "Jackhammer", "Tools"),
+        "horn": ("Vehicle horn, car horn, honking", "Toot", "Air horn, truck horn", "Foghorn", "Car alarm"),
+        "horse": ("Horse", "Clip-clop", "Neigh, whinny"),
+        "keyboard_typing": ("Typing", "Computer keyboard", "Typewriter"),
+        "laughter": ("Laughter", "Baby laughter", "Giggle", "Snicker", "Belly laugh", "Chuckle, chortle"),
+        "male_speech": SPEECH,
+        "piano": ("Piano", "Electric piano", "Keyboard (musical)"),
+        "pig": ("Pig", "Oink"),
+        "rain": ("Rain", "Raindrop", "Rain on surface"),
+        "running_water": (
+            "Stream",
+            "Waterfall",
+            "Water tap, faucet",
+            "Sink (filling or washing)",
+            "Bathtub (filling or washing)",
+            "Pour",
+            "Trickle, dribble",
+            "Gush",
+            "Fill (with liquid)",
+            "Gurgling",
+        ),
+        "sawing": ("Sawing", "Chainsaw", "Filing (rasp)", "Power tool"),
+        "scream_pain": ("Screaming", "Shout", "Yell", "Groan", "Wail, moan", "Grunt"),
+        "sheep_goat": ("Goat", "Bleat", "Sheep"),
+        "thunder": ("Thunderstorm", "Thunder"),
+        "train": (
+            "Rail transport",
+            "Train",
+            "Train whistle",
+            "Train horn",
+            "Railroad car, train wagon",
+            "Train wheels squealing",
+            "Subway, metro, underground",
+        ),
+        "water_splash": ("Splash, splatter", "Slosh", "Plop", "Drip"),
+        "wind": ("Wind", "Wind noise (microphone)", "Rustling leaves"),
+        "wood_chopping": ("Chop", "Wood", "Splinter", "Chopping (food)", "Crack"),
+    }
+)
+"""The AudioSet display names that each class of ours is heard as."""
