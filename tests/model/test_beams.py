@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twnm.ambisonics import encode, unit_vector
-from twnm.model.beams import MOST_PATCHES, PATCH_SAMPLES, beam_patches, beam_weights, hear_beams, patch_starts
+from twnm.model.beams import MOST_PATCHES, PATCH_SAMPLES, beam_patches, beam_weights, hear_beams, mean_of_owners, patch_starts
 from twnm.model.yamnet import YamNet
 
 FRAMES = 50
@@ -92,9 +92,9 @@ def test_an_object_hears_the_sound_that_comes_from_its_side(network: YamNet) -> 
     rng = np.random.default_rng(0)
     hiss, hum = rng.standard_normal(120_000), np.sin(2 * np.pi * 200 * np.arange(120_000) / 24_000)
     foa = (encode(hiss.astype(np.float32), 90.0, 0.0) + encode(hum.astype(np.float32), -90.0, 0.0)).astype(np.float32)
-    both = hear_beams(network, foa, still((90.0, 0.0), (-90.0, 0.0)), np.ones((2, FRAMES)))
+    both = hear_beams(network, foa, still((90.0, 0.0), (-90.0, 0.0)), np.ones((2, FRAMES))).vectors
     alone = [
-        hear_beams(network, encode(sound.astype(np.float32), angle, 0.0), still((angle, 0.0)), np.ones((1, FRAMES)))[0]
+        hear_beams(network, encode(sound.astype(np.float32), angle, 0.0), still((angle, 0.0)), np.ones((1, FRAMES))).vectors[0]
         for sound, angle in ((hiss, 90.0), (hum, -90.0))
     ]
     assert both.shape == (2, 2, 1024)
@@ -106,12 +106,22 @@ def test_turning_the_scene_and_the_directions_changes_nothing(network: YamNet) -
     foa = (0.1 * np.random.default_rng(1).standard_normal((4, 120_000))).astype(np.float32)
     w, y, z, x = foa
     turned = np.stack([w, x, z, -y])  # a quarter turn to the left
-    plain = hear_beams(network, foa, still((20.0, 5.0), (150.0, -5.0)), np.ones((2, FRAMES)))
-    again = hear_beams(network, turned, still((110.0, 5.0), (-120.0, -5.0)), np.ones((2, FRAMES)))
+    plain = hear_beams(network, foa, still((20.0, 5.0), (150.0, -5.0)), np.ones((2, FRAMES))).vectors
+    again = hear_beams(network, turned, still((110.0, 5.0), (-120.0, -5.0)), np.ones((2, FRAMES))).vectors
     torch.testing.assert_close(again, plain, rtol=1e-3, atol=1e-4)
 
 
 def test_an_object_that_never_sounds_has_no_vector(network: YamNet) -> None:
     foa = np.zeros((4, 120_000), np.float32)
-    assert (hear_beams(network, foa, still((0.0, 0.0)), np.zeros((1, FRAMES))) == 0).all()
-    assert torch.isfinite(hear_beams(network, foa, still((0.0, 0.0)), np.ones((1, FRAMES)))).all()
+    assert (hear_beams(network, foa, still((0.0, 0.0)), np.zeros((1, FRAMES))).vectors == 0).all()
+    assert torch.isfinite(hear_beams(network, foa, still((0.0, 0.0)), np.ones((1, FRAMES))).vectors).all()
+
+
+def test_patches_know_their_objects(network: YamNet) -> None:
+    foa = (0.1 * np.random.default_rng(2).standard_normal((4, 120_000))).astype(np.float32)
+    active = np.ones((3, FRAMES))
+    active[1] = 0.0
+    active[2, 8:] = 0.0
+    heard = hear_beams(network, foa, still((20.0, 5.0), (80.0, 0.0), (150.0, -5.0)), active)
+    assert heard.owners.tolist() == [0, 0, 0, 2]
+    torch.testing.assert_close(heard.vectors[:, 0], mean_of_owners(network.embed(heard.patches), heard.owners, 3))

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from twnm.model.semantic import _USUAL_LOGITS, YamNetSemantic
+from twnm.model.beams import Beams
+from twnm.model.namer import Namer
+from twnm.model.semantic import _USUAL_LOGITS, AUDIOSET_WEIGHT, NAMER_WEIGHT, YamNetSemantic
 from twnm.sounds.audioset import MEANINGS
 from twnm.sounds.classes import CLASSES
 
@@ -67,13 +69,29 @@ def test_the_opinion_is_what_the_best_of_a_class_s_audioset_classes_says_above_t
     names = tuple(sorted({name for meant in MEANINGS.values() for name in meant}))
     network.class_names = names  # type: ignore[attr-defined]
     network.classifier = torch.nn.Linear(4, len(names))  # type: ignore[attr-defined]
-    beams = torch.randn(3, 2, 4)
+    beams = Beams(torch.randn(3, 2, 4), torch.zeros(0, 96, 64), torch.zeros(0, dtype=torch.long))
     with torch.no_grad():
-        opinion = semantic_of(network).opinion(beams, ("train", "no such class", "cow"))
-        logits = dict(zip(names, network.classifier(beams[:, 0]).T, strict=True))  # type: ignore[attr-defined]
+        opinion = semantic_of(network).opinion(beams, ("train", "no such class", "cow"), None)
+        logits = dict(zip(names, network.classifier(beams.vectors[:, 0]).T, strict=True))  # type: ignore[attr-defined]
     cow = torch.stack([logits[name] for name in MEANINGS["cow"]]).amax(dim=0)
-    torch.testing.assert_close(opinion[:, 2], cow - _USUAL_LOGITS["cow"])
+    torch.testing.assert_close(opinion[:, 2], AUDIOSET_WEIGHT * (cow - _USUAL_LOGITS["cow"]))
     assert (opinion[:, 1] == 0).all()
+
+
+def test_a_namer_s_opinion_is_the_mean_over_an_object_s_patches(network: Recorder) -> None:
+    network.class_names, network.classifier = (), torch.nn.Linear(4, 1)  # type: ignore[attr-defined]
+    patches = torch.zeros(3, 96, 64)
+    told = torch.tensor([[2.0, 0.0], [0.0, 0.0], [0.0, 1.0]])
+    beams = Beams(torch.zeros(3, 2, 4), patches, torch.tensor([0, 0, 2]))
+
+    class Told(Namer):
+        def forward(self, network: Any, patches: torch.Tensor) -> torch.Tensor:
+            return told
+
+    with torch.no_grad():
+        opinion = semantic_of(network).opinion(beams, ("no such class", "nor such"), Told(("a", "b")))
+    logs = NAMER_WEIGHT * told.log_softmax(dim=-1)
+    torch.testing.assert_close(opinion, torch.stack([logs[:2].mean(dim=0), torch.zeros(2), logs[2]]))
 
 
 def test_every_class_has_an_audioset_class_and_a_usual_logit() -> None:

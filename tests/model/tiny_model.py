@@ -9,9 +9,10 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from twnm.model.beams import beam_patches, beam_weights
+from twnm.model.beams import Beams, beam_patches, beam_weights
 from twnm.model.language import LanguageModel
 from twnm.model.loading import class_anchors
+from twnm.model.namer import Namer
 from twnm.model.projector import HeardBatch, Projector
 from twnm.model.slots import SlotEncoder, SlotOutput
 from twnm.model.spatial_encoder import EncoderConfig
@@ -74,15 +75,16 @@ class LoudnessSemantic:
         levels = torch.nn.functional.adaptive_avg_pool1d(audio[:, :1].abs(), patches).squeeze(1)
         return torch.sin(levels[..., None] * torch.arange(1, self.size + 1))
 
-    def hear_beams(self, foa: np.ndarray, directions: np.ndarray, active: np.ndarray) -> torch.Tensor:
+    def hear_beams(self, foa: np.ndarray, directions: np.ndarray, active: np.ndarray) -> Beams:
         """Two vectors per object that depend on the level of its beam only."""
         weights = beam_weights(directions, active)
         levels = np.array([np.abs(beam_patches(foa, weight, 0, foa.shape[1] // 2400)).mean() for weight in weights])
-        return torch.sin(torch.from_numpy(levels).float()[:, None, None] * torch.arange(1, self.size + 1)).repeat(1, 2, 1)
+        vectors = torch.sin(torch.from_numpy(levels).float()[:, None, None] * torch.arange(1, self.size + 1)).repeat(1, 2, 1)
+        return Beams(vectors, torch.zeros(0, 96, 64), torch.zeros(0, dtype=torch.long))
 
-    def opinion(self, beams: torch.Tensor, classes: Sequence[str]) -> torch.Tensor:
+    def opinion(self, beams: Beams, classes: Sequence[str], namer: Namer | None) -> torch.Tensor:
         """No opinion on names."""
-        return torch.zeros(len(beams), len(classes))
+        return torch.zeros(len(beams.vectors), len(classes))
 
 
 def tiny_twnm(seed: int = 3) -> Twnm:

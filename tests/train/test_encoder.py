@@ -3,7 +3,6 @@
 import itertools
 import json
 import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,8 +20,9 @@ from twnm.model.ears import load_ears
 from twnm.model.features import LearnedFront
 from twnm.model.loading import load_encoder
 from twnm.train import encoder
-from twnm.train.encoder import ENCODER_RECIPES, EncoderRecipe, batches, chunk_of, learning_rate_at, train_encoder, true_objects
+from twnm.train.encoder import ENCODER_RECIPES, EncoderRecipe, batches, learning_rate_at, train_encoder, true_objects
 from twnm.train.log import read_rows
+from twnm.train.replay import chunk_of
 from twnm.train.stream import Chunk, StreamSpec
 
 TINY = ENCODER_RECIPES["tiny"]
@@ -77,17 +77,6 @@ def test_the_learning_rate_warms_up_linearly_and_decays_as_a_cosine_to_one_per_c
 @given(st.integers(100, 1498))
 def test_after_the_warm_up_the_learning_rate_only_falls(step: int) -> None:
     assert learning_rate_at(EncoderRecipe(), step + 1) < learning_rate_at(EncoderRecipe(), step)
-
-
-@pytest.mark.parametrize("replay", [1, 2, 4, 5])
-def test_every_chunk_comes_as_often_as_the_recipe_says_and_never_before_it_is_made(replay: int) -> None:
-    uses = [chunk_of(replay, use) for use in range(200 * replay)]
-    assert all(0 <= chunk <= newest and newest - chunk < replay * 16 for chunk, newest in uses)
-    newest = [new for _, new in uses]
-    assert newest == sorted(newest)
-    assert set(np.diff(newest)) <= {0, 1}
-    times = Counter(chunk for chunk, _ in uses)
-    assert {times[chunk] for chunk in range(200 - 16 * replay)} == {replay}
 
 
 @pytest.mark.usefixtures("_random_chunks")

@@ -22,6 +22,17 @@ def test_rows_hold_the_means_of_their_steps_and_the_rates(tmp_path: Path) -> Non
     assert all(row["scenes_per_s"] > 0 and 0 <= row["waited"] <= 1 for row in rows)
 
 
+def test_a_run_without_a_last_step_ends_with_a_row_unless_it_was_broken_off(tmp_path: Path) -> None:
+    with Log(tmp_path, steps=0, scenes_per_step=4) as log:
+        log.step(1, 2.0, {})
+        log.step(2, 4.0, {})
+    assert [(row["step"], row["loss"]) for row in read_rows(tmp_path)] == [(2, 3.0)]
+    with pytest.raises(KeyboardInterrupt), Log(tmp_path, steps=0, scenes_per_step=4) as log:
+        log.step(3, 1.0, {})
+        raise KeyboardInterrupt
+    assert [row["step"] for row in read_rows(tmp_path)] == [2]
+
+
 def test_after_a_resume_steps_count_once_and_a_torn_line_is_left_out(tmp_path: Path) -> None:
     for step, loss in ((25, 5.0), (50, 4.0), (75, 3.0)):
         write_row(tmp_path, {"step": step, "loss": loss}, quiet=True)

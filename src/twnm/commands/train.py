@@ -1,4 +1,4 @@
-"""Commands that train: each stage (train encoder, reason, align, instruct, prefer), or all of them one after another (train)."""
+"""Commands that train: each stage (train encoder, names, reason, align, instruct, prefer), or all of them one after another (train)."""
 
 import os
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def train_all(
     Parameters
     ----------
     out
-        Folder for a folder of each stage: encoder, reason, align, instruct, prefer. The last one is the model.
+        Folder for a folder of each stage: encoder, names, reason, align, instruct, prefer. The last one is the model.
     recipe
         small, gpu (on a graphics processor) or tiny.
     sounds
@@ -46,9 +46,10 @@ def train_all(
     _check_validation(validate)
     common: dict[str, Any] = {"recipe": recipe, "sounds": sounds, "workers": workers}
     train_encoder(out=out / "encoder", **common)
+    train_names(out=out / "names", encoder=out / "encoder", **common)
     before: Path | None = None
     for stage in _STAGES:
-        _lessons_command(stage)(out=out / stage, encoder=out / "encoder", begin_with=before, validate=validate, **common)
+        _lessons_command(stage)(out=out / stage, encoder=out / "names", begin_with=before, validate=validate, **common)
         before = out / stage
     train_prefer(out=out / "prefer", begin_with=before, validate=validate, **common)
 
@@ -110,6 +111,54 @@ def train_encoder(
     open_sounds(sounds)
     make_folder(out)
     train(chosen.model_copy(update=paths | {"without": without, "half": _half(chosen.half, half)}), out)
+
+
+@train_app.command(name="names")
+def train_names(
+    *,
+    out: Path,
+    encoder: Path | None = None,
+    recipe: str = "small",
+    sounds: Path | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
+    seed: int | None = None,
+    workers: int | None = None,
+    half: bool | None = None,
+) -> None:
+    """Train a second opinion on what the sounds are called: small changes of YAMNet, on beams towards sounds in scenes.
+
+    Parameters
+    ----------
+    out
+        Folder for checkpoints, log.jsonl, curves.png and the encoder with its second opinion.
+    encoder
+        Folder of a trained encoder; the shipped one if absent.
+    recipe
+        small, gpu (with the cores beside a graphics processor) or tiny.
+    sounds
+        Folder of dry sounds; your own catalogue if absent.
+    steps
+        Instead of the recipe's.
+    minutes
+        The length of the run in time instead of steps.
+    seed
+        Instead of the recipe's.
+    workers
+        Processes that make scenes; the recipe's if absent.
+    half
+        Multiply in bfloat16; if not said, where the processor has instructions for it.
+    """
+    from twnm.model.loading import SHIPPED, load_encoder
+    from twnm.train.names import NAMES_RECIPES
+    from twnm.train.names import train_names as train
+
+    chosen = _training(NAMES_RECIPES, recipe, sounds, steps=steps, minutes=minutes, seed=seed, workers=workers)
+    folder = SHIPPED if encoder is None else encoder
+    load_encoder(folder)  # shows a folder without one before anything is written
+    open_sounds(sounds)
+    make_folder(out)
+    train(chosen.model_copy(update={"half": _half(chosen.half, half)}), folder, out)
 
 
 _LESSONS = """{what}

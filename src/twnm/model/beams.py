@@ -9,14 +9,15 @@ measured covariance, which a few hundred milliseconds cannot give). Weights foll
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int
 from torch import Tensor
 
 from twnm.audio import SAMPLE_RATE_HZ
-from twnm.model.yamnet import YamNet
+from twnm.model.yamnet import MEL_BANDS, PATCH_FRAMES, YamNet
 
 DIFFUSE = 0.2
 MOST_PATCHES = 3
@@ -74,27 +75,61 @@ def steered(foa: Float32[np.ndarray, "4 samples"], weights: Float[np.ndarray, "t
     return sound
 
 
-def hear_beams(
+@dataclass(frozen=True)
+class Beams:
+    """What objects sound like on beams towards them.
+
+    Attributes:
+        vectors: mean and largest semantic vector over an object's patches; zeros for an object that is never active.
+        patches, owners: log-mel patches of all objects as YAMNet wants them, and the object each belongs to; none from another semantic encoder.
+    """
+
+    vectors: Float[Tensor, "objects 2 size"]
+    patches: Float[Tensor, "patches 96 64"]
+    owners: Int[Tensor, " patches"]
+
+
+def mean_of_owners(values: Float[Tensor, "patches size"], owners: Int[Tensor, " patches"], count: int) -> Float[Tensor, "owners size"]:
+    """The mean over the patches of each of `count` owners; zeros for one without any."""
+    return torch.zeros(count, values.shape[-1]).index_add(0, owners, values) / torch.bincount(owners, minlength=count).clamp_min(1)[:, None]
+
+
+def object_patches(
     network: YamNet,
     foa: Float32[np.ndarray, "4 samples"],
     directions: Float[np.ndarray, "objects time 3"],
     active: Float[np.ndarray, "objects time"],
-) -> Float[Tensor, "objects 2 size"]:
-    """YAMNet's embedding of each object's beam: the mean and the largest over its patches; zeros for an object that is never active."""
+) -> tuple[Float[Tensor, "patches 96 64"], Int[Tensor, " patches"]]:
+    """Log-mel patches of the beams to all objects, one after another, and the object each belongs to."""
     weights = beam_weights(directions, active)
-    sounds, owners = [], []
+    sounds: list[Float32[np.ndarray, "own samples"]] = []
+    owners: list[int] = []
     for row, activity in enumerate(active):
         frames = np.flatnonzero(activity > 0.5)
         if frames.size:
             patches = beam_patches(foa, weights[row], int(frames[0]), int(frames[-1]) + 1)
             sounds.append(patches)
             owners += [row] * len(patches)
-    out = torch.zeros(len(active), 2, network.classifier.in_features)
     if not sounds:
-        return out
+        return torch.zeros(0, PATCH_FRAMES, MEL_BANDS), torch.zeros(0, dtype=torch.long)
     with torch.inference_mode():
-        embeddings = network.embed(network.patches(torch.from_numpy(np.concatenate(sounds)))[:, 0])
-    for row in set(owners):
-        own = embeddings[[place for place, owner in enumerate(owners) if owner == row]]
-        out[row, 0], out[row, 1] = own.mean(dim=0), own.amax(dim=0)
-    return out
+        mels = network.patches(torch.from_numpy(np.concatenate(sounds)))[:, 0]
+    return mels.clone(), torch.tensor(owners)
+
+
+def hear_beams(
+    network: YamNet,
+    foa: Float32[np.ndarray, "4 samples"],
+    directions: Float[np.ndarray, "objects time 3"],
+    active: Float[np.ndarray, "objects time"],
+) -> Beams:
+    """Each object on its beam, heard by YAMNet."""
+    patches, owners = object_patches(network, foa, directions, active)
+    vectors = torch.zeros(len(active), 2, network.classifier.in_features)
+    if len(owners):
+        with torch.no_grad():
+            embeddings = network.embed(patches)
+        for row in owners.unique().tolist():
+            own = embeddings[owners == row]
+            vectors[row, 0], vectors[row, 1] = own.mean(dim=0), own.amax(dim=0)
+    return Beams(vectors, patches, owners)

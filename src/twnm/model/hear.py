@@ -29,8 +29,6 @@ WALLS_FROM = 0.5
 DISTANCE_CHANGES_BY = 1.2
 TURNS_BY_DEG = 15.0
 END_FRAMES = 3  # what counts as the beginning and the end of a motion: 0.3 s
-OPINION_WEIGHT = 0.15
-"""What the semantic encoder's own classes add to the logits of a name; chosen on validation scenes (docs/log.md, 2026-11-27)."""
 _NEVER = -20.0
 _OTHERS, _LEAST_PROBABLE = 3, 0.1
 
@@ -122,12 +120,14 @@ def hear_clips(
         exists = output.existence.sigmoid() > EXISTS_ABOVE
         if not exists.any():
             return output, heard
-        beams = torch.zeros(*exists.shape, 2, heard.shape[-1])
+        vectors, opinion = torch.zeros(*exists.shape, 2, heard.shape[-1]), torch.zeros(output.label.shape)
         for row in torch.nonzero(exists.any(dim=1)).flatten().tolist():
-            beams[row, exists[row].cpu()] = semantic.hear_beams(audio[row].numpy(), *_tracks(output, row))
-        named = encoder.name(output.label, output.evidence, beams.to(device))
+            beams = semantic.hear_beams(audio[row].numpy(), *_tracks(output, row))
+            vectors[row, exists[row].cpu()] = beams.vectors
+            opinion[row, exists[row].cpu()] = semantic.opinion(beams, encoder.config.classes, encoder.namer)
+        named = encoder.name(output.label, output.evidence, vectors.to(device))
         if encoder.config.spatial and encoder.config.semantics:
-            named[exists] += OPINION_WEIGHT * semantic.opinion(beams[exists.cpu()], encoder.config.classes).to(device)
+            named = named + opinion.to(device)
         return replace(output, label=torch.where(exists[..., None], named, output.label)), heard
 
 

@@ -16,7 +16,8 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from twnm.audio import SAMPLE_RATE_HZ
-from twnm.model.beams import hear_beams
+from twnm.model.beams import Beams, hear_beams, mean_of_owners
+from twnm.model.namer import Namer
 from twnm.model.yamnet import YamNet
 from twnm.sounds.audioset import MEANINGS
 
@@ -24,6 +25,8 @@ PATCH_HOP_S = 1.0
 _PATCH_S = 0.96
 _LEVEL_RMS = 0.1
 _SILENCE_RMS = 1e-5
+AUDIOSET_WEIGHT, NAMER_WEIGHT = 0.2, 1.0
+"""What the two opinions on a name weigh beside the slots' logits; chosen on validation scenes (docs/log.md, 2026-11-27)."""
 _USUAL_LOGITS: Final[Mapping[str, float]] = MappingProxyType(
     {
         "aircraft": -11.5,
@@ -80,9 +83,9 @@ class SemanticEncoder(WaveEncoder, Protocol):
 
     def hear_beams(
         self, foa: Float32[np.ndarray, "4 samples"], directions: Float[np.ndarray, "objects time 3"], active: Float[np.ndarray, "objects time"]
-    ) -> Float[Tensor, "objects 2 size"]: ...
+    ) -> Beams: ...
 
-    def opinion(self, beams: Float[Tensor, "objects 2 size"], classes: Sequence[str]) -> Float[Tensor, "objects classes"]: ...
+    def opinion(self, beams: Beams, classes: Sequence[str], namer: Namer | None) -> Float[Tensor, "objects classes"]: ...
 
 
 def at_one_level(wave: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch samples"]:
@@ -106,22 +109,24 @@ class YamNetSemantic:
 
     def hear_beams(
         self, foa: Float32[np.ndarray, "4 samples"], directions: Float[np.ndarray, "objects time 3"], active: Float[np.ndarray, "objects time"]
-    ) -> Float[Tensor, "objects 2 size"]:
+    ) -> Beams:
         """What each object sounds like, on a beam towards it (`beams.hear_beams`)."""
         return hear_beams(self.network, foa, directions, active)
 
-    def opinion(self, beams: Float[Tensor, "objects 2 size"], classes: Sequence[str]) -> Float[Tensor, "objects classes"]:
-        """How much more than usual YAMNet's own AudioSet classes speak for each of ours (difference of logits; 0 for a class that AudioSet has none for).
+    def opinion(self, beams: Beams, classes: Sequence[str], namer: Namer | None) -> Float[Tensor, "objects classes"]:
+        """What speaks for each class besides the slots, to be added to the logits of a name (0 for a class that nothing is known of).
 
-        YAMNet has heard thousands of recordings of a class of which there are a handful to train on; what it says of `beams` (as `hear_beams` gives them) is
-        worth most for such classes.
+        How much more than usual YAMNet's own AudioSet classes say so: it has heard thousands of recordings of a class of which there are a handful to
+        train on. And what a `namer` says, if there is one.
         """
-        logits = self.network.classifier(beams[:, 0])
-        out = torch.zeros(len(beams), len(classes))
+        logits = self.network.classifier(beams.vectors[:, 0])
+        out = torch.zeros(len(logits), len(classes))
+        places = {name: place for place, name in enumerate(self.network.class_names)}
         for column, label in enumerate(classes):
-            if label in MEANINGS:
-                meant = [self.network.class_names.index(name) for name in MEANINGS[label]]
-                out[:, column] = logits[:, meant].amax(dim=1) - _USUAL_LOGITS[label]
+            if meant := [places[name] for name in MEANINGS.get(label, ()) if name in places]:
+                out[:, column] = AUDIOSET_WEIGHT * (logits[:, meant].amax(dim=1) - _USUAL_LOGITS[label])
+        if namer is not None and len(beams.patches):
+            out += NAMER_WEIGHT * mean_of_owners(namer(self.network, beams.patches).log_softmax(dim=-1), beams.owners, len(out))
         return out
 
 

@@ -4,7 +4,8 @@ After Carion et al. (2020, set prediction) and the slot attention idea of Locate
 (logits), activity per frame (logits), direction per frame (unit vector x, y, z), log distance per frame with a spread (Laplace), whether it moves
 (logit), and an embedding. A room head gives log RT60 of three band groups, log volume, and whether there are walls at all (logit).
 
-What an object is called is decided in a second pass: `SlotEncoder.name` hears it on a beam towards its slot (twnm.model.beams).
+What an object is called is decided in a second pass: `SlotEncoder.name` hears it on a beam towards its slot (twnm.model.beams), and a `Namer`, if there is
+one, gives a second opinion.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from twnm.model.namer import Namer
 from twnm.model.pointing import REACHES_FRAMES, Pointing
 from twnm.model.spatial_encoder import EncoderConfig, Seen, SpatialEncoder, spread
 
@@ -91,6 +93,7 @@ class SlotEncoder(nn.Module):
         self.known = nn.Linear(2 * width, _NAME_WIDTH)
         self.called = nn.Sequential(nn.GELU(), nn.Dropout(0.3), nn.Linear(_NAME_WIDTH, len(config.classes)))
         self.trust = nn.Parameter(torch.tensor(0.5))
+        self.namer = Namer(config.classes, config.namer_rank) if config.namer_rank else None
         nn.init.zeros_(self.approach.weight)
         nn.init.zeros_(self.approach.bias)
 

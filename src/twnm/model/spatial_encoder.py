@@ -24,7 +24,8 @@ class EncoderConfig:
     """Sizes of the spatial encoder and its slots; `classes` are catalogue labels in the order of the outputs.
 
     `front`: "mel", or "learned" weights over the bins (`features.LearnedFront`). For ablations: without `spatial` Y, Z and X are not heard, without `semantics`
-    the semantic vectors are not, without `pointing` directions come from the slots' heads alone.
+    the semantic vectors are not, without `pointing` directions come from the slots' heads alone. `namer_rank`: of the second opinion on names (`namer.Namer`);
+    0: there is none.
     """
 
     classes: tuple[str, ...]
@@ -39,6 +40,7 @@ class EncoderConfig:
     semantics: bool = True
     pointing: bool = True
     front: Front = "mel"
+    namer_rank: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data for JSON."""

@@ -41,8 +41,8 @@ _UP, _DOWN = 2, 3  # 24 kHz to 16 kHz
 _SINC_ZEROS = 32  # zero crossings on each side of the resampling filter
 _SINC_ROLLOFF = 0.97  # cut-off as a part of the 8 kHz Nyquist frequency; the mel bands end at 7.5 kHz
 
-# Output channels and stride of the thirteen depthwise-separable layers.
-_LAYERS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *((512, 1),) * 5, (1024, 2), (1024, 1))
+LAYERS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *((512, 1),) * 5, (1024, 2), (1024, 1))
+"""Output channels and stride of the thirteen depthwise-separable layers."""
 
 
 class YamNetOutput(NamedTuple):
@@ -72,7 +72,7 @@ class YamNet(nn.Module):
         self.stem = nn.Conv2d(1, 32, 3, stride=2)
         channels_in = 32
         layers = []
-        for channels_out, stride in _LAYERS:
+        for channels_out, stride in LAYERS:
             layers.append(_Separable(channels_in, channels_out, stride))
             channels_in = channels_out
         self.layers = nn.Sequential(*layers)

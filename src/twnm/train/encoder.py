@@ -8,7 +8,6 @@ On a graphics processor, which learns faster than scenes are made, a run has a l
 (`pool`); such a run cannot be repeated exactly.
 """
 
-import itertools
 import json
 import math
 import time
@@ -38,12 +37,12 @@ from twnm.train.curves import draw_curves
 from twnm.train.log import Log, write_row
 from twnm.train.objectives import Batch, Head, Objective, objective
 from twnm.train.pool import pooled
+from twnm.train.replay import replayed
 from twnm.train.slot_loss import SlotTargets
 from twnm.train.stream import Chunk, ChunkMaker, StreamSpec, stream_chunks, to_targets
 
 _VALIDATION_SEED = 1_000_004
 _MAY_CHANGE = frozenset({"steps", "minutes", "cache", "workers", "threads", "validation_chunks", "validate_every", "save_every", "half", "device"})
-_LAG = 16  # chunks between two passes of the same one
 _AUDIO_DIM = 3
 _GROUPS = 4  # a chunk is turned in this many groups, each by its own turn
 
@@ -183,18 +182,6 @@ def _masked(features: Tensor, rng: np.random.Generator) -> Tensor:
     return features
 
 
-def chunk_of(replay: int, use: int) -> tuple[int, int]:
-    """Which chunk the use number `use` takes, and the newest one that was made by then: each comes `replay` times, `_LAG` new ones apart."""
-    begin = 0
-    for passes in range(1, replay):
-        if use < _LAG * passes:
-            new, turn = divmod(use, passes)
-            return begin + new - turn * _LAG, begin + new
-        use, begin = use - _LAG * passes, begin + _LAG
-    new, turn = divmod(use, replay)
-    return begin + new - turn * _LAG, begin + new
-
-
 def batches(recipe: EncoderRecipe, first_step: int) -> Generator[Batch]:
     """Batches from `first_step` on: each of some chunks, turned."""
     chosen = _from_pool(recipe, first_step) if recipe.pool else _replayed(recipe, first_step)
@@ -204,22 +191,12 @@ def batches(recipe: EncoderRecipe, first_step: int) -> Generator[Batch]:
 
 
 def _replayed(recipe: EncoderRecipe, first_step: int) -> Generator[list[Batch]]:
-    """The chunks of each step by the schedule of `chunk_of`."""
-    per_step = recipe.chunks_per_step
-    begin = max(0, chunk_of(recipe.replay, first_step * per_step)[1] - recipe.replay * _LAG)
-    chunks = stream_chunks(recipe.stream("train"), begin, recipe.workers)
-    held: dict[int, Batch] = {}
-    newest = begin - 1
-    for step in itertools.count(first_step):
-        parts = []
-        for use in range(per_step * step, per_step * (step + 1)):
-            number, needed = chunk_of(recipe.replay, use)
-            while newest < needed:
-                newest += 1
-                held[newest] = to_batch(next(chunks), recipe.device, recipe.front)
-                held.pop(newest - recipe.replay * _LAG, None)
-            parts.append(held[number])
-        yield parts
+    """The chunks of each step, each `replay` times."""
+
+    def made(first: int) -> Generator[Batch]:
+        return (to_batch(chunk, recipe.device, recipe.front) for chunk in stream_chunks(recipe.stream("train"), first, recipe.workers))
+
+    return replayed(made, recipe.replay, recipe.chunks_per_step, first_step)
 
 
 def _from_pool(recipe: EncoderRecipe, first_step: int) -> Generator[list[Batch]]:

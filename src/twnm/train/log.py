@@ -55,7 +55,7 @@ class Log:
         self.began = self._row_began = time.monotonic()
         self._waited = 0.0
         self._sums: dict[str, float] = defaultdict(float)
-        self._count = 0
+        self._count = self._done = 0
         console = Console()
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._validation: dict[str, Any] = {}
@@ -66,6 +66,8 @@ class Log:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None and self._count:  # a run with a length in time ends between two rows
+            self._means()
         if self._live:
             self._live.stop()
 
@@ -81,14 +83,19 @@ class Log:
         for name, value in {"loss": loss, **terms}.items():
             self._sums[name] += value
         self._count += 1
+        self._done = done
         if done % ROW_EVERY == 0 or done == self.steps:
-            now = time.monotonic()
-            took_s = max(now - self._row_began, 1e-9)
-            means = {name: value / self._count for name, value in self._sums.items()}
-            rates = {"scenes_per_s": self._count * self.scenes_per_step / took_s, "waited": self._waited / took_s}
-            self.row({"step": done, "seconds": now - self.began, **means, **rates})
-            self._sums.clear()
-            self._count, self._waited, self._row_began = 0, 0.0, now
+            self._means()
+
+    def _means(self) -> None:
+        """The means since the last row as a row."""
+        now = time.monotonic()
+        took_s = max(now - self._row_began, 1e-9)
+        means = {name: value / self._count for name, value in self._sums.items()}
+        rates = {"scenes_per_s": self._count * self.scenes_per_step / took_s, "waited": self._waited / took_s}
+        self.row({"step": self._done, "seconds": now - self.began, **means, **rates})
+        self._sums.clear()
+        self._count, self._waited, self._row_began = 0, 0.0, now
 
     def row(self, row: dict[str, Any]) -> None:
         """Write any row and show it."""

@@ -182,7 +182,7 @@ class ChunkMaker:
             semantic = self.semantic(audio)[0].half().numpy()
         truth = scene_targets(scene, self.spec.classes, frame_count(foa.shape[1]))
         known = misplaced(truth["direction"], np.random.default_rng([self.spec.seed, index, 4]))
-        beams = self.semantic.hear_beams(foa, known, truth["activity"]).half().numpy()
+        beams = self.semantic.hear_beams(foa, known, truth["activity"]).vectors.half().numpy()
         return features, semantic, beams, truth, foa.astype(np.float16) if self.spec.audio else np.zeros((0, 0), np.float16)
 
 
