@@ -25,7 +25,7 @@ PATCH_HOP_S = 1.0
 _PATCH_S = 0.96
 _LEVEL_RMS = 0.1
 _SILENCE_RMS = 1e-5
-AUDIOSET_WEIGHT, NAMER_WEIGHT = 0.2, 1.0
+AUDIOSET_WEIGHT, NAMER_WEIGHT = 0.15, 0.5
 """What the two opinions on a name weigh beside the slots' logits; chosen on validation scenes (docs/log.md, 2026-11-27)."""
 _USUAL_LOGITS: Final[Mapping[str, float]] = MappingProxyType(
     {
