@@ -114,8 +114,30 @@ def test_where_the_options_have_a_unit_so_have_the_figures() -> None:
     assert Reckoner(EVIDENCE, NOTES, ("20°", "120°")).follows("bell", " -") == (" -90°", " 30°")
 
 
-def test_where_the_options_are_places_one_of_them_is_concluded() -> None:
-    assert Reckoner(EVIDENCE, NOTES, ("a farm", "a forest")).follows("heard dog, bell:") == (" a farm", " a forest")
+def test_where_the_options_are_places_the_one_where_such_sounds_are_most_probable_is_concluded() -> None:
+    places = ("a kitchen", "a church", "a battlefield")
+    assert Reckoner(EVIDENCE, NOTES, places).follows("heard dog, bell:") == (" a church",)
+    assert Reckoner(EVIDENCE, NOTES, places, [{"dog": 0.9, "pig": 0.1}, {"bell": 0.3, "gunshot": 0.7}]).follows("heard dog, bell:") == (" a battlefield",)
+
+
+@pytest.mark.parametrize(
+    ("moves", "moments"),
+    [
+        ("20° 2.5 m, 45° 2.1 m, 90° 2.8 m", "2.5 m:"),  # within a margin of standing still
+        ("20° 2.5 m, 45° 2.0 m, 90° 2.0 m", "2.5 m, then 2.0 m:"),
+        ("20° 2.5 m, 45° 1.8 m, 90° 2.4 m", "2.5 m, then 1.8 m, then 2.4 m:"),
+    ],
+)
+def test_where_the_options_are_changes_of_distance_the_distances_that_matter_follow_the_sound(moves: str, moments: str) -> None:
+    assert Reckoner(EVIDENCE, f"RT60 0.6 s; dog moves {moves}", CHANGES).follows("dog") == (f" {moments}",)
+    assert Reckoner(EVIDENCE, f"RT60 0.6 s; dog moves {moves}", CHANGES).follows("bell") == (" 3.0 m:",)
+
+
+def test_where_the_options_are_paths_both_ends_follow_the_sound_and_the_nearest_path_both_ends() -> None:
+    reckoner = Reckoner(EVIDENCE, NOTES, ("from the front to the left", "from the left to the front", "from the front to the right"))
+    assert reckoner.follows("dog") == (" 20°, then 90°:",)
+    assert reckoner.follows("bell") == ()
+    assert reckoner.follows("dog 50°, then 130°:") == (" from the front to the left",)
 
 
 def test_a_list_of_all_that_meets_a_condition_is_complete() -> None:

@@ -1,6 +1,5 @@
 """What symbolic answers rest on: objects with the probabilities of their names, names bound to objects, and the costs of places, conditions and stories."""
 
-import functools
 import itertools
 import math
 import re
@@ -13,8 +12,7 @@ from twnm.bench.understand import CLAUSE, NAME, one_of
 from twnm.questions.conditions import TURNED
 from twnm.questions.evidence import SECTORS, SIDES, Heard
 from twnm.questions.facts import WHERE, Motion
-from twnm.simulate.situations import SITUATIONS, STRANGE
-from twnm.sounds.classes import CLASSES, spoken
+from twnm.simulate.situations import SITUATIONS, situation_evidence
 
 LEAST_CHANCE: Final = 0.02
 """That an object is what it was not taken for."""
@@ -140,7 +138,7 @@ def story_cost(case: Case, story: str) -> float:
     if match is None:
         return math.inf
     if plot == "situation":
-        return -_situation(match["place"], case.objects)
+        return -situation_evidence(match["place"], [it.chances for it in case.objects])
     heard = [case.by_name[match[name]].heard for name in "abc" if match.groupdict().get(name)]
     if plot == "round":
         order = sum(earlier.onset_s - later.onset_s for earlier, later in itertools.pairwise(heard)) / ORDER_S
@@ -155,16 +153,3 @@ def story_cost(case: Case, story: str) -> float:
     if plot == "aside":
         return max(TOGETHER_TO_DEG - apart_deg, apart_deg - ASIDE_TO_DEG) / 45
     return max((apart_deg - TOGETHER_TO_DEG) / 45, math.log(first.distance_m / second.distance_m))
-
-
-@functools.cache
-def _weights(place: str) -> dict[str, float]:
-    weights = SITUATIONS[place].weights
-    total = sum(weights.values())
-    return {spoken(label): max(weights.get(label, 0.0) / total, STRANGE) for label in CLASSES}
-
-
-def _situation(place: str, objects: tuple[Sounding, ...]) -> float:
-    """The logarithm of the probability of these sounds in a place."""
-    weights = _weights(place)
-    return sum(math.log(sum(chance * weights.get(name, STRANGE) for name, chance in it.chances.items()) + STRANGE / 100) for it in objects)

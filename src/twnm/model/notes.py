@@ -7,7 +7,7 @@ The notes follow the evidence in what the language model reads: the place, what 
 (begin, nearest and end, as questions about motion see them). A place without walls is "open air".
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -32,15 +32,15 @@ def heard_scene(
     scene_id: str = "heard",
     situation: str = "",
     labels: Sequence[str] = (),
-    follow: bool = False,
+    follow: Collection[str] = (),
 ) -> Scene:
     """A scene of what was heard, the listener in its origin; `labels` name the objects in place of their own.
 
-    With `follow` objects that seem to stand still are followed too, for a question that asks how one moves.
+    Objects of the labels in `follow` are followed even if they seem to stand still, for a question that asks how one moves.
     """
     events = []
     for item, label in zip(objects, labels or [item.label for item in objects], strict=True):
-        events.append(Event(label=label, clip="heard", onset_s=item.onset_s, offset_s=item.offset_s, response="heard", path=_path(item, follow=follow)))
+        events.append(Event(label=label, clip="heard", onset_s=item.onset_s, offset_s=item.offset_s, response="heard", path=_path(item, follow=label in follow)))
     around = Room(kind="measured", rt60_s=(room.rt60_s,) * len(BAND_CENTRES_HZ)) if room.has_walls else Room(kind="free")
     return Scene(scene_id=scene_id, duration_s=duration_s, room=around, events=tuple(events), situation=situation)
 
@@ -62,10 +62,13 @@ def _waypoint(time_s: float, place_m: np.ndarray) -> Waypoint:
     return Waypoint(time_s=time_s, position_m=(x, y, z))
 
 
-def tell(objects: Sequence[HeardObject], room: HeardRoom, duration_s: float) -> tuple[str, str]:
-    """The evidence and the notes on what was heard, as the language model reads them; a moving object is where it was at the middle of its time."""
+def tell(objects: Sequence[HeardObject], room: HeardRoom, duration_s: float, follow: Collection[str] = ()) -> tuple[str, str]:
+    """The evidence and the notes on what was heard, as the language model reads them; a moving object is where it was at the middle of its time.
+
+    `follow`: as for `heard_scene`.
+    """
     others = [" or ".join(spoken(label) for label in (item.label, *item.others)) for item in objects if item.others]
-    return tell_facts(facts_of(heard_scene(objects, room, duration_s=duration_s)), others)
+    return tell_facts(facts_of(heard_scene(objects, room, duration_s=duration_s, follow=follow)), others)
 
 
 def tell_facts(facts: Facts, others: Sequence[str] = ()) -> tuple[str, str]:

@@ -10,7 +10,7 @@ What the code concludes where a value lies within a margin of the questions, and
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from twnm.ambisonics import wrap_deg
@@ -35,7 +35,7 @@ from twnm.questions.level2 import (
 from twnm.questions.level3 import ACTIONS, KINDS
 from twnm.questions.options import number_of
 from twnm.questions.stories import ACROSS_DEG, ASIDE, ASIDE_DEG, BETWEEN, BETWEEN_DEG, TOGETHER_DEG, call_text, round_text
-from twnm.simulate.situations import SITUATIONS
+from twnm.simulate.situations import SITUATIONS, situation_evidence
 from twnm.sounds.classes import CLASSES, spoken
 
 _FIGURE = r"-?\d+(?:\.\d+)?(?:°| m| s)"
@@ -43,7 +43,13 @@ _LEAST = (DISTANCES.words[0], ELEVATIONS.words[0], KINDS[0], KINDS[2])
 _MOST = (DISTANCES.words[1], ELEVATIONS.words[1], KINDS[1], KINDS[3])
 _FIGURE_BEGINS = (" ", " -")
 _LIST_OF_CONDITION = re.compile(r"(?:^|; )([^;:]+): ([^;:]+)$")
+_PATHS = {path_text(begin, end) for begin in SIDES for end in SIDES}
 _PLACES = re.compile(rf"an? (?:{'|'.join(SITUATIONS)})")
+
+
+def asks_for_path(options: Sequence[str]) -> bool:
+    """Whether all options are ways from one side to another."""
+    return bool(options) and set(options) <= _PATHS
 
 
 @dataclass(frozen=True)
@@ -62,10 +68,12 @@ class Reckoner:
     Args:
         evidence, notes: as the language model reads them, the sounds called as the question calls them.
         options: of the question; empty for an open one.
+        chances: of the spoken labels of each sound that was heard; without them the sounds are what the evidence calls them.
     """
 
-    def __init__(self, evidence: str, notes: str, options: Sequence[str] = ()) -> None:
+    def __init__(self, evidence: str, notes: str, options: Sequence[str] = (), chances: Sequence[Mapping[str, float]] = ()) -> None:
         self.heard = parse_evidence(evidence) or ()
+        self._chances = chances or [{it.label: 1.0} for it in self.heard]
         self.options = tuple(options)
         self._notes = tuple(notes.split("; "))
         names = sorted({re.escape(it.label) for it in self.heard}, key=len, reverse=True)
@@ -88,6 +96,7 @@ class Reckoner:
                 (r"is (\w+), walk is (\w+):$", self._walk),
                 (rf"^(?:.*: )?(.*): ({'|'.join((*_LEAST, *_MOST))}) is$", self._extreme),
                 (r"° (left|right), NAME -?\d+° (left|right):$", self._same_side),
+                (r"^(NAME)$", self._moments),
                 (r"NAME (-?\d+)°, then (-?\d+)°:$", self._path),
                 (rf"NAME ((?:{_FIGURE}, then )*{_FIGURE}):$", self._change),
                 (r"(?<![\d.])(-?\d+)°:$", self._action),
@@ -221,9 +230,34 @@ class Reckoner:
     def _same_side(self, match: re.Match[str]) -> str | None:
         return self._option_of("yes" if match[1] == match[2] else "no")
 
+    def _moments(self, match: re.Match[str]) -> str | None:
+        """Behind the sound that is asked about, where options say how it moves: where, or how far, it begins, is nearest if it passes by, and ends."""
+        changes, moves = set(self.options) == set(CHANGES), self._moves.get(match[1], ())
+        if not changes and not asks_for_path(self.options):
+            return None
+        if not moves:
+            called = self._called(match[1])
+            return f"{called[0].distance_m:.1f} m:" if changes and called else None
+        if not changes:
+            return f"{moves[0]}, then {moves[-2]}:"
+        begin, nearest, end = moves[1::2]
+        begin_m, nearest_m, end_m = (number_of(figure) for figure in (begin, nearest, end))
+        edge = (SAME_RATIO + DISTANCE_RATIO) / 2
+        if min(begin_m, end_m) > edge * nearest_m:
+            return f"{begin}, then {nearest}, then {end}:"
+        return f"{begin}, then {end}:" if max(begin_m, end_m) > edge * min(begin_m, end_m) else f"{begin}:"
+
     def _path(self, match: re.Match[str]) -> str | None:
-        begin, end = (side4(float(value)) for value in match.groups())
-        return self._option_of(path_text(begin, end))
+        """The path among the options whose ends are nearest to two azimuths."""
+        if not asks_for_path(self.options):
+            return None
+        angles = [float(value) for value in match.groups()]
+
+        def off_deg(option: str) -> float:
+            sides = [side for side in option.split(" ") if side in SIDES]
+            return sum(abs(wrap_deg(angle_deg - 90.0 * SIDES.index(side))) for angle_deg, side in zip(angles, sides, strict=True))
+
+        return self._closest(off_deg)
 
     def _change(self, match: re.Match[str]) -> str | None:
         """Behind "train 3.1 m, then 1.2 m:": how the distance changes."""
@@ -302,10 +336,10 @@ class Reckoner:
     def _listed(self, match: re.Match[str]) -> str | None:
         return f"{', '.join(it.label for it in self.heard)}:" if self.heard else None
 
-    def _count(self, match: re.Match[str]) -> str | tuple[str, ...] | None:
-        """Behind what was heard: its number, or, where the options are places, one of them."""
+    def _count(self, match: re.Match[str]) -> str | None:
+        """Behind what was heard: its number, or, where the options are places, the one where such sounds are most probable."""
         if self.options and all(_PLACES.fullmatch(option) for option in self.options):
-            return self.options
+            return max(self.options, key=lambda option: situation_evidence(option.partition(" ")[2], self._chances))
         return str(len(match[1].split(", "))) if set(self.options) == set(COUNTS) else None
 
     def _absent(self, match: re.Match[str]) -> str | None:

@@ -30,11 +30,13 @@ from twnm.model.hearing import Hearing, choose_window
 from twnm.model.language import Guide, LanguageModel, Prefix, greedy, greedy_batch, read, score_continuations, stop_at
 from twnm.model.notes import tell
 from twnm.model.projector import HeardBatch, Projector, summarise_slots
-from twnm.model.reckoning import Reckoner
+from twnm.model.reckoning import Reckoner, asks_for_path
 from twnm.model.semantic import SemanticEncoder, WaveEncoder
 from twnm.model.slots import SlotEncoder
-from twnm.model.turned import ALL_POSES
+from twnm.model.turned import ALL_POSES, QUARTER_TURNS, Pose
 from twnm.questions.answer import LETTERS, check_question, write_output
+from twnm.questions.level2 import CHANGES
+from twnm.sounds.classes import spoken
 
 _MAX_WHY_TOKENS = 70
 _MAX_ANSWER_TOKENS = 40
@@ -93,7 +95,7 @@ class Twnm(Hearing):
 
     With a `tower` the projector reads what that hears (`with_tower`), and the encoder alone hears by `semantic`.
     `reckons`: the figures of a reasoning are computed (`twnm.model.reckoning`), not spelt by the language model.
-    It hears in all poses, since it takes longer to think than to hear.
+    It hears in all poses, since it takes longer to think than to hear; for an answer at once in four.
     Raises InputError for a tokenizer without the chat tokens.
     """
 
@@ -144,9 +146,9 @@ class Twnm(Hearing):
         return torch.cat([self.embed([self.start_id]), *tokens, self.embed([self.newline_id])])
 
     @torch.no_grad()
-    def listen(self, audio: Float[Tensor, "4 samples"]) -> Listening:
-        """Hear one window; the slots say the evidence, and the language model reads it behind the audio tokens."""
-        output, semantic = hear_clips(self.encoder, self.semantic, audio[None], self.poses)
+    def listen(self, audio: Float[Tensor, "4 samples"], poses: Sequence[Pose] = ()) -> Listening:
+        """Hear one window, in `poses` in place of its own; the slots say the evidence, and the language model reads it behind the audio tokens."""
+        output, semantic = hear_clips(self.encoder, self.semantic, audio[None], poses or self.poses)
         duration_s = audio.shape[-1] / SAMPLE_RATE_HZ
         objects, room = self.read_slots(output, duration_s)
         heard = summarise_slots(output, semantic)
@@ -157,15 +159,16 @@ class Twnm(Hearing):
         whole = read(self.language.model, self.embed(self.told_ids(evidence, notes)), begun)
         return Listening(whole, evidence, notes, begun, tuple(objects), room, duration_s)
 
-    def _read_question(self, one: Asked) -> tuple[Prefix, Reckoner]:
+    def _read_question(self, one: Asked, *, reasons: bool) -> tuple[Prefix, Reckoner]:
         """What has been read when a question was asked, the objects called as it calls them, and what its reasoning is reckoned from.
 
-        Where the options are sounds, how the reasoning would begin tells whether they are all among the options: not if it lists what was heard.
+        Where the options are sounds, how the reasoning would begin tells whether they are all among the options: not if it lists what was heard. Without
+        reasons they are taken as they come, which spares a second reading.
         """
         classes = self.encoder.config.classes
         labels = bind(one.listening.objects, one.question, one.options, classes)
         prefix, reckoner = self._read_with(one, labels)
-        if set(names_in("; ".join(one.options), classes)) and int(self._with_a_word(prefix).logits.argmax()) != self.ids("heard")[0]:
+        if reasons and names_in("; ".join(one.options), classes) and int(self._with_a_word(prefix).logits.argmax()) != self.ids("heard")[0]:
             others = bind(one.listening.objects, one.question, one.options, classes, among_options=True)
             if others != labels:
                 return self._read_with(one, others)
@@ -174,10 +177,13 @@ class Twnm(Hearing):
     def _read_with(self, one: Asked, labels: list[str]) -> tuple[Prefix, Reckoner]:
         """What has been read when a question was asked, the objects called by labels."""
         listening, told, prefix = one.listening, (one.listening.evidence, one.listening.notes), one.listening.prefix
-        if listening.audio is not None and listening.room is not None and labels != [item.label for item in listening.objects]:
-            told = tell(called(listening.objects, labels), listening.room, listening.duration_s)
+        asks_for_motion = set(one.options) == set(CHANGES) or asks_for_path(one.options)
+        follow = names_in(one.question, self.encoder.config.classes) if asks_for_motion else []
+        if listening.audio is not None and listening.room is not None and (follow or labels != [item.label for item in listening.objects]):
+            told = tell(called(listening.objects, labels), listening.room, listening.duration_s, follow)
             prefix = read(self.language.model, self.embed(self.told_ids(*told)), listening.audio)
-        return read(self.language.model, self.embed(self.asked_ids(one.question, one.options)), prefix), Reckoner(*told, one.options)
+        chances = [dict(zip(map(spoken, self.encoder.config.classes), item.chances, strict=True)) for item in listening.objects if item.chances]
+        return read(self.language.model, self.embed(self.asked_ids(one.question, one.options)), prefix), Reckoner(*told, one.options, chances)
 
     def _with_a_word(self, prefix: Prefix) -> Prefix:
         logits = prefix.logits.clone()
@@ -202,7 +208,7 @@ class Twnm(Hearing):
             evidence: False answers at once, without reasoning: in less time, less often right, and with neither evidence nor reasons given.
         """
         began = time.perf_counter()
-        known = [self._read_question(one) for one in asked]
+        known = [self._read_question(one, reasons=evidence) for one in asked]
         said = self._reasonings(known) if evidence else [[] for _ in known]
         answers = [self._conclude(one, *parts, why) for one, parts, why in zip(asked, known, said, strict=True)]
         seconds = (time.perf_counter() - began) / max(1, len(asked))
@@ -251,7 +257,8 @@ class Twnm(Hearing):
         check_question(question, options)
         began = time.perf_counter()
         start, window = choose_window(foa, start_s)
-        (given,) = self.answers([Asked(self.listen(torch.from_numpy(window)), question.strip(), options)], evidence)
+        listening = self.listen(torch.from_numpy(window), () if evidence else QUARTER_TURNS)
+        (given,) = self.answers([Asked(listening, question.strip(), options)], evidence)
         return replace(given, seconds=time.perf_counter() - began, start_s=start)
 
 

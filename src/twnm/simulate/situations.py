@@ -4,6 +4,7 @@ Each situation names its classes with weights (1 typical, 0.2 possible; a class 
 backgrounds it has, the side of its rooms and the grounds it stands on. A draw for a situation takes classes in proportion to their weights.
 """
 
+import functools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from twnm.errors import InputError
+from twnm.sounds.classes import spoken
 
 Setting = Literal["indoor", "outdoor"]
 STRANGE: Final = 0.005
@@ -172,3 +174,16 @@ def best_situation(labels: Iterable[str], margin: float = 3.0) -> str | None:
     heard = tuple(labels)
     (best, probability), (_, second) = list(situation_probabilities(heard).items())[:2]
     return best if best in plausible_situations(heard) and probability >= margin * second else None
+
+
+def situation_evidence(name: str, sounds: Iterable[Mapping[str, float]]) -> float:
+    """The logarithm of the probability of sounds in a situation, when each is known by the probabilities of its spoken labels (those left out have none)."""
+    weights = _spoken_weights(name)
+    return sum(math.log(sum(chance * weights.get(label, STRANGE) for label, chance in chances.items()) + STRANGE / 100) for chances in sounds)
+
+
+@functools.cache
+def _spoken_weights(name: str) -> dict[str, float]:
+    weights = SITUATIONS[name].weights
+    total = sum(weights.values())
+    return {spoken(label): max(weight / total, STRANGE) for label, weight in weights.items()}

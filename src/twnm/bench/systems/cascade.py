@@ -56,7 +56,7 @@ class Cascade:
 
     def _sounding(self, it: HeardObject, room: HeardRoom, duration_s: float) -> Sounding:
         chances = {spoken(label): chance for label, chance in zip(self.encoder.config.classes, it.chances, strict=True)}
-        (followed,) = facts_of(heard_scene([it], room, duration_s=duration_s, follow=True)).sources
+        (followed,) = facts_of(heard_scene([it], room, duration_s=duration_s, follow=[it.label])).sources
         return Sounding(as_heard(it), chances, followed.motion)
 
     def answer(self, recording: Recording, questions: Sequence[Question]) -> list[Reply]:
