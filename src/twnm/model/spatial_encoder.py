@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from twnm.model.features import FEATURE_CHANNELS, FRAMES_PER_LABEL, LearnedFront, spatial_features, turn_audio, turn_features
 
+_THINNED = 0.15  # of the semantic vectors in training: the recordings of a class are few, and their vectors soon known by heart
 _EARLY = 6  # steps of the stem's first two layers
 Front = Literal["mel", "learned"]
 Seen = Float[Tensor, "batch channels *rest"]
@@ -131,6 +132,7 @@ class SpatialEncoder(nn.Module):
         self.semantic = nn.Sequential(nn.LayerNorm(config.semantic_size), nn.Linear(config.semantic_size, config.width))
         self.layers = nn.ModuleList([ConformerLayer(config.width, config.heads) for _ in range(config.layers)])
         self.leave = nn.LayerNorm(config.width)
+        self.thinned = nn.Dropout(_THINNED)
         self.accdoa = nn.Linear(config.width, 3 * len(config.classes))
 
     def forward(
@@ -139,7 +141,8 @@ class SpatialEncoder(nn.Module):
         """The frames' vectors, and the stem's early map."""
         frames, early = self.stem(self.heard(features))
         frames = self.enter(frames)
-        frames = frames + self.semantic(spread(semantic if self.config.semantics else torch.zeros_like(semantic), frames.shape[1]))
+        meant = self.thinned(semantic if self.config.semantics else torch.zeros_like(semantic))
+        frames = frames + self.semantic(spread(meant, frames.shape[1]))
         frames = frames + sinusoids(frames.shape[1], frames.shape[2], frames.device)
         for layer in self.layers:
             frames = layer(frames)

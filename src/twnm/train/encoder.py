@@ -44,6 +44,7 @@ from twnm.train.stream import Chunk, ChunkMaker, StreamSpec, stream_chunks, to_t
 _VALIDATION_SEED = 1_000_004
 _MAY_CHANGE = frozenset({"steps", "minutes", "cache", "workers", "threads", "validation_chunks", "validate_every", "save_every", "half", "device"})
 _AUDIO_DIM = 3
+_COLOUR, _COLOUR_KNOTS = 0.3, 7  # standard deviation of a filter's knots in units of the features: 4 dB
 _GROUPS = 4  # a chunk is turned in this many groups, each by its own turn
 
 
@@ -126,7 +127,7 @@ _GPU = EncoderRecipe(
 )
 ENCODER_RECIPES = {
     "small": EncoderRecipe(),
-    "further": EncoderRecipe(name="further", steps=4500, replay=5, validate_every=500),
+    "further": EncoderRecipe(name="further", steps=8000, replay=4, variants=12, learning_rate=8e-4, warmup=200, validate_every=500),
     "baseline": EncoderRecipe(name="baseline", head="accdoa"),
     "gpu": _GPU,
     "gpu-baseline": _GPU.model_copy(update={"name": "gpu-baseline", "head": "accdoa"}),
@@ -167,9 +168,17 @@ def _turned(batch: Batch, rng: np.random.Generator) -> Batch:
     turned, directions = [], []
     for part, where in zip(batch.seen.float().chunk(_GROUPS), batch.targets.direction.chunk(_GROUPS), strict=True):
         turn = (int(rng.integers(4)), bool(rng.integers(2)), bool(rng.integers(2)))
-        turned.append(turn_audio(part, *turn) if part.dim() == _AUDIO_DIM else _masked(turn_features(part, *turn), rng))
+        turned.append(turn_audio(part, *turn) if part.dim() == _AUDIO_DIM else _masked(_coloured(turn_features(part, *turn), rng), rng))
         directions.append(turn_directions(where, *turn))
     return Batch(torch.cat(turned), batch.semantic.float(), batch.beams.float(), replace(batch.targets, direction=torch.cat(directions)))
+
+
+def _coloured(features: Tensor, rng: np.random.Generator) -> Tensor:
+    """Recordings through a smooth filter each, the same for all channels (Nam et al., FilterAugment, 2022): levels change, directions do not."""
+    knots = _COLOUR * torch.from_numpy(rng.standard_normal((len(features), 1, _COLOUR_KNOTS))).float()
+    curves = nn.functional.interpolate(knots, features.shape[-1], mode="linear", align_corners=True)
+    features[:, :4] += curves[:, :, None].to(features.device)
+    return features
 
 
 def _masked(features: Tensor, rng: np.random.Generator) -> Tensor:
@@ -265,11 +274,19 @@ def load_matching(model: nn.Module, folder: Path) -> list[str]:
     return sorted(own.keys() - fitting.keys())
 
 
+def _config(recipe: EncoderRecipe) -> EncoderConfig:
+    """The recipe's sizes; the namer of the encoder to begin with stays as it is."""
+    before = Path(recipe.begin_with) / "encoder.json"
+    if recipe.head != "slots" or not recipe.begin_with or not before.is_file():
+        return recipe.config()
+    return replace(recipe.config(), namer_rank=json.loads(before.read_text()).get("namer_rank", 0))
+
+
 def _prepare(recipe: EncoderRecipe, out: Path) -> tuple[Objective, torch.optim.AdamW, int, float]:
     """The model with its loss, the optimiser, the steps done and the seconds spent: from OUT's checkpoint, the encoder to begin with, or nothing."""
     torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)
-    wanted = objective(recipe.head, recipe.config(), recipe.without, half=recipe.half)
+    wanted = objective(recipe.head, _config(recipe), recipe.without, half=recipe.half)
     model = wanted.model.train()
     if recipe.begin_with:
         anew = load_matching(model, Path(recipe.begin_with))

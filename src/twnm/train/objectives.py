@@ -1,11 +1,14 @@
 """What an encoder is trained for: object slots, or the frame-wise multi-ACCDOA of the baseline; same trunk, same stream, same figures."""
 
+import contextlib
 import functools
+from collections.abc import Generator
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from twnm.model.accdoa import AccdoaEncoder, AccdoaOutput
 from twnm.model.slots import SlotEncoder, SlotOutput
@@ -65,8 +68,14 @@ class AccdoaObjective:
 Objective = SlotObjective | AccdoaObjective
 
 
-def _precision(where: Tensor, *, half: bool) -> torch.autocast:
-    return torch.autocast(where.device.type, torch.bfloat16, enabled=half)
+@contextlib.contextmanager
+def _precision(where: Tensor, *, half: bool) -> Generator[None]:
+    """bfloat16 where it helps, if `half`; on a CPU attention as matrix products, since over fifty frames the fused kernel takes longer backwards."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch.autocast(where.device.type, torch.bfloat16, enabled=half))
+        if where.device.type == "cpu":
+            stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        yield
 
 
 def objective(head: Head, config: EncoderConfig, without: tuple[str, ...] = (), *, half: bool = False) -> Objective:
