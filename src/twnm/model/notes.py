@@ -40,7 +40,9 @@ def heard_scene(
     """
     events = []
     for item, label in zip(objects, labels or [item.label for item in objects], strict=True):
-        events.append(Event(label=label, clip="heard", onset_s=item.onset_s, offset_s=item.offset_s, response="heard", path=_path(item, follow=label in follow)))
+        events.append(
+            Event(label=label, clip="heard", onset_s=item.onset_s, offset_s=item.offset_s, response="heard", path=_path(item, follow=label in follow))
+        )
     around = Room(kind="measured", rt60_s=(room.rt60_s,) * len(BAND_CENTRES_HZ)) if room.has_walls else Room(kind="free")
     return Scene(scene_id=scene_id, duration_s=duration_s, room=around, events=tuple(events), situation=situation)
 
