@@ -187,6 +187,7 @@ def test_an_argument_of_ask_that_cannot_be_used_exits_2_before_the_model_is_load
         ("evaluate --model {new}", "new"),
         ("evaluate encoder --alone -1", "--alone -1"),
         ("evaluate encoder --renderer gsound", "gsound"),
+        ("evaluate encoder --renderer pyroomacoustics --responses .", "no measured rooms"),
         ("evaluate encoder --model {new}", "new"),
         ("evaluation", "evaluation"),
     ],

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
-from twnm.ambisonics import rotate
+from twnm.ambisonics import encode, from_ambix, rotate
+from twnm.bench import ears
 from twnm.bench.ears import EarsJob, Row, _Kept, hear_scene
 from twnm.bench.ears_figures import as_detections, figures, group_figures, interval, pairs_of
 from twnm.bench.ears_view import ears_view
@@ -164,7 +166,7 @@ def test_rows_are_kept_and_a_torn_one_is_measured_again(tmp_path: Path) -> None:
     assert sorted(again.rows) == [("scene", 0), ("scene", 1)]
     again.add({"kind": "scene", "index": 2})
     assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 3
-    with pytest.raises(InputError, match="holds the rows of another encoder, recipe, seed or renderer"):
+    with pytest.raises(InputError, match="holds the rows of another encoder, recipe, seed, renderer or responses"):
         _Kept(tmp_path, {"seed": 1})
 
 
@@ -175,6 +177,34 @@ def test_a_job_is_known_by_the_bytes_of_its_encoder(tmp_path: Path) -> None:
     first, second = (EarsJob(str(tmp_path / name), sounds=name).identity() for name in ("a", "b"))
     assert first == second
     assert EarsJob(str(tmp_path / "a"), seed=3).identity() != first
+    assert EarsJob(str(tmp_path / "a"), responses=str(_one_response(tmp_path)), layout="fuma").identity() != first
+
+
+def _one_response(folder: Path) -> Path:
+    """A measured response in FuMa order whose source is 2 m to the left."""
+    path = folder / "measured"
+    path.mkdir()
+    decay = 10 ** (-3 * np.arange(14_400) / 24_000 / 0.4)
+    late = np.random.default_rng(2).standard_normal((4, 14_400)) * decay * 0.01
+    soundfile.write(path / "a.wav", from_ambix(encode(np.eye(1, 14_400, 100)[0], 90.0, 0.0) + np.roll(late, 130, axis=1), "fuma").T, 24_000, subtype="FLOAT")
+    (path / "responses.csv").write_text("file,distance_m\na.wav,2.0\n")
+    return path
+
+
+def test_scenes_in_a_measured_room_are_where_its_response_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(ears, "_tools", lambda folder, sounds: (RuledEars(), "bank"))
+    monkeypatch.setattr(ears, "draw_scene", lambda catalogue, recipe, seed, index, split: SCENE)
+    rendered = []
+
+    def render(scene: Scene, catalogue: Any, renderer: str, room: Any) -> tuple[np.ndarray, Scene]:
+        rendered.append((scene, room))
+        return left(), scene
+
+    monkeypatch.setattr(ears, "render", render)
+    row = ears._row(EarsJob(responses=str(_one_response(tmp_path)), layout="fuma"), "scene", 0)
+    scene, room = rendered[0]
+    assert scene.room.kind == "measured" and room is not None and room.items[0].distance_m == 2.0
+    assert row["truth"][0]["azimuth_deg"] == pytest.approx(90.0, abs=3.0) and row["truth"][0]["distance_m"] == pytest.approx(2.0, abs=0.01)
 
 
 def test_ears_that_hear_directions_turn_with_the_sound_and_others_do_not() -> None:

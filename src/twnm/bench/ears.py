@@ -1,7 +1,7 @@
 """What the encoder hears, scene by scene, as plain rows: the truth, the objects heard, and the objects heard without Y, Z and X.
 
-A row is a pure function of (encoder, recipe, seed, index, renderer), so that rows already written are never measured again. The scenes of `KINDS` beside the
-ordinary ones have their events taken away ("noise": the background alone) or everything ("silence").
+A row is a pure function of (encoder, recipe, seed, index, renderer, responses), so that rows already written are never measured again. The scenes of
+`KINDS` beside the ordinary ones have their events taken away ("noise": the background alone) or everything ("silence").
 """
 
 import contextlib
@@ -18,12 +18,14 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
+from twnm.ambisonics import Layout
 from twnm.errors import InputError
 from twnm.files import atomic_write, sha256_file
 from twnm.model.ears import Ears, load_ears
 from twnm.model.hear import HeardObject
 from twnm.model.loading import SHIPPED
 from twnm.scene import Scene
+from twnm.simulate.measured import Responses, load_responses, place_in
 from twnm.simulate.render import Renderer, render
 from twnm.simulate.sampler import Recipe, draw_scene
 from twnm.sounds.catalogue import Catalogue, load_catalogue
@@ -36,7 +38,10 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class EarsJob:
-    """What is measured: an encoder's folder ("small": the shipped one), on which scenes, by which renderer, and whether also without Y, Z and X."""
+    """What is measured: an encoder's folder ("small": the shipped one), on which scenes, by which renderer, and whether also without Y, Z and X.
+
+    `responses`: measured room responses, a folder or file of `layout`, into whose room the scenes are moved.
+    """
 
     model: str = "small"
     sounds: str = ""
@@ -44,6 +49,8 @@ class EarsJob:
     seed: int = 0
     renderer: Renderer = "native"
     control: bool = True
+    responses: str = ""
+    layout: Layout = "ambix"
 
     @property
     def folder(self) -> Path:
@@ -52,7 +59,9 @@ class EarsJob:
 
     def identity(self) -> dict[str, Any]:
         """What a folder of rows belongs to: all of this, with the encoder's own bytes in place of its name."""
-        told = {name: value for name, value in asdict(self).items() if name not in ("model", "sounds")}
+        told = {name: value for name, value in asdict(self).items() if name not in ("model", "sounds", "responses", "layout")}
+        if self.responses:
+            told["responses"] = load_responses(self.responses, self.layout).digest()
         return told | {"encoder": sha256_file(self.folder / "encoder.safetensors"), "recipe": Recipe.of(self.recipe).model_dump(mode="json")}
 
 
@@ -99,7 +108,7 @@ class _Kept:
         out.mkdir(parents=True, exist_ok=True)
         told = out / "job.json"
         if told.is_file() and json.loads(told.read_text()) != json.loads(json.dumps(identity)):
-            raise InputError(f"{out} holds the rows of another encoder, recipe, seed or renderer; give another folder")
+            raise InputError(f"{out} holds the rows of another encoder, recipe, seed, renderer or responses; give another folder")
         with atomic_write(told) as temporary:
             temporary.write_text(json.dumps(identity, indent=1))
         if self.path.is_file():
@@ -123,12 +132,20 @@ def _tools(folder: Path, sounds: str) -> tuple[Ears, Catalogue]:
     return load_ears(folder), load_catalogue(Path(sounds) if sounds else None)
 
 
+@functools.cache
+def _room(responses: str, layout: Layout) -> Responses:
+    return load_responses(responses, layout)
+
+
 def _row(job: EarsJob, kind: str, index: int) -> Row:
     ears, catalogue = _tools(job.folder, job.sounds)
     scene = draw_scene(catalogue, job.recipe, SEED + job.seed, index, split="test")
+    room = _room(job.responses, job.layout) if job.responses else None
+    if room is not None:
+        scene = place_in(scene, room, np.random.default_rng([SEED + job.seed, index]))
     if kind != "scene":
         scene = scene.model_copy(update={"events": ()})
-    foa, scene = render(scene, catalogue, job.renderer)
+    foa, scene = render(scene, catalogue, job.renderer, room)
     if kind == "silence":
         foa = np.zeros_like(foa)
     return {"kind": kind, "index": index} | hear_scene(ears, scene, foa, job.control and kind == "scene")

@@ -8,6 +8,7 @@ from typing import Literal
 from cyclopts import App
 from rich.console import Console
 
+from twnm.ambisonics import Layout
 from twnm.commands.shared import Flag, app, check_counts, check_model, open_sounds, print_json
 from twnm.errors import InputError
 from twnm.terminal import counted, make_folder
@@ -68,6 +69,8 @@ def evaluate_encoder(
     seed: int = 0,
     recipe: str = "indoor",
     renderer: Literal["native", "pyroomacoustics"] = "native",
+    responses: Path | None = None,
+    layout: Layout = "ambix",
     control: bool = True,
     recordings: tuple[str, ...] = (),
     out: Path | None = None,
@@ -92,6 +95,10 @@ def evaluate_encoder(
         A built-in recipe (benchmark, indoor, outdoor, reverberant, moving, anechoic), or a file of your own that ends in .toml.
     renderer
         native, or pyroomacoustics: the same scenes by another simulator.
+    responses
+        Measured room responses, a folder or a file: the same sounds in that room, where nothing moves.
+    layout
+        Order and weights of the channels of the responses; no file says which it is.
     control
         Hear every scene again with Y, Z and X at zero.
     recordings
@@ -109,6 +116,8 @@ def evaluate_encoder(
     if alone < 0:
         raise InputError(f"--alone {alone} is negative; give 0 or more")
     Recipe.of(recipe)
+    if responses is not None and renderer != "native":
+        raise InputError(f"--renderer {renderer} has no measured rooms; leave it or --responses out")
     check_model(model)
     open_sounds(sounds)
     if out is not None:
@@ -118,12 +127,15 @@ def evaluate_encoder(
     from twnm.bench.turning import turn_recordings
     from twnm.model.ears import load_ears
 
-    job = EarsJob(model, "" if sounds is None else str(sounds), recipe, seed, renderer, control)
+    places = ["" if path is None else str(path) for path in (sounds, responses)]
+    job = EarsJob(model, places[0], recipe, seed, renderer, control, places[1], layout)
     with contextlib.redirect_stdout(sys.stderr):
         ears = load_ears(job.folder)
         turned = turn_recordings(ears, recordings)
         rows = measure(job, scenes, alone, out, workers, counted)
-        result = {"recipe": recipe, "renderer": renderer, "seed": seed} | figures(rows, ears.classes) | {"recordings": turned}
+        result = (
+            {"recipe": recipe, "renderer": "measured responses" if responses else renderer, "seed": seed} | figures(rows, ears.classes) | {"recordings": turned}
+        )
     if json:
         print_json(result)
         return
