@@ -19,8 +19,9 @@ from twnm.errors import InputError
 from twnm.model.ears import load_ears
 from twnm.model.features import LearnedFront
 from twnm.model.loading import load_encoder
+from twnm.model.slots import SlotEncoder
 from twnm.train import encoder
-from twnm.train.encoder import ENCODER_RECIPES, EncoderRecipe, batches, learning_rate_at, train_encoder, true_objects
+from twnm.train.encoder import ENCODER_RECIPES, EncoderRecipe, batches, learning_rate_at, save_encoder, train_encoder, true_objects
 from twnm.train.log import read_rows
 from twnm.train.replay import chunk_of
 from twnm.train.stream import Chunk, StreamSpec
@@ -89,9 +90,22 @@ def test_a_batch_is_two_chunks_turned_and_what_is_heard_on_w_and_on_beams_never_
     np.testing.assert_array_equal(batch.beams.numpy(), np.concatenate([chunk.beams for chunk in chunks]).astype(np.float32))
     np.testing.assert_array_equal(batch.targets.label.numpy(), np.concatenate([chunk.targets["label"] for chunk in chunks]))
     w = np.concatenate([chunk.features for chunk in chunks])[:, 0].astype(np.float32)
-    same = batch.seen[:, 0].numpy() == w
-    assert same.mean() > 0.8  # a few bands are masked
-    assert (batch.seen[:, 0].numpy()[~same] == 0).all()
+    seen = batch.seen[:, 0].numpy()
+    masked = (seen == 0).all(axis=1, keepdims=True)
+    assert masked.mean() < 0.2
+    louder = seen - w  # by a filter: the same at all times, smooth over frequency, another one for each scene
+    np.testing.assert_allclose(np.where(masked, 0, louder - louder[:, :1]), 0, atol=1e-5)
+    assert 0.1 < louder[:, 0][~masked[:, 0]].std() < 0.6
+    assert len({round(float(value), 4) for value in louder[:, 0, 0]}) > 4
+
+
+@pytest.mark.usefixtures("_random_chunks")
+def test_filters_are_the_same_for_all_channels_and_change_no_direction() -> None:
+    features = torch.randn(3, 7, 10, 64)
+    coloured = encoder._coloured(features.clone(), np.random.default_rng(0))
+    louder = coloured - features
+    torch.testing.assert_close(louder[:, :1].expand(-1, 4, -1, -1), louder[:, :4], rtol=0, atol=1e-6)
+    torch.testing.assert_close(coloured[:, 4:], features[:, 4:], rtol=0, atol=0)
 
 
 @pytest.mark.usefixtures("_random_chunks")
@@ -182,6 +196,18 @@ def test_a_run_can_begin_with_the_tensors_of_another_encoder_that_fit(tmp_path: 
     assert row["anew"] == ["queries"]
     with pytest.raises(InputError, match=r"holds no encoder\.safetensors to begin with"):
         encoder._prepare(TINY.model_copy(update={"begin_with": str(tmp_path / "none")}), tmp_path)
+
+
+@pytest.mark.usefixtures("_random_chunks")
+def test_the_namer_of_the_encoder_to_begin_with_is_kept_as_it_is(tmp_path: Path) -> None:
+    begun = SlotEncoder(replace(TINY.config(), namer_rank=2))
+    save_encoder(begun, tmp_path / "first")
+    train_encoder(TINY.model_copy(update={"begin_with": str(tmp_path / "first"), "steps": 2, "validation_chunks": 0}), tmp_path / "second")
+    before, after = load_encoder(tmp_path / "first"), load_encoder(tmp_path / "second")
+    assert before.namer is not None and after.namer is not None
+    for name, weight in before.namer.state_dict().items():
+        torch.testing.assert_close(after.namer.state_dict()[name], weight, rtol=0, atol=0)
+    assert not torch.equal(after.of_slot.weight, before.of_slot.weight)
 
 
 @pytest.mark.usefixtures("_random_chunks")
