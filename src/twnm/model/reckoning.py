@@ -47,8 +47,16 @@ _PATHS = {path_text(begin, end) for begin in SIDES for end in SIDES}
 _PLACES = re.compile(rf"an? (?:{'|'.join(SITUATIONS)})")
 
 
-def asks_for_path(options: Sequence[str]) -> bool:
-    """Whether all options are ways from one side to another."""
+def asks_for_motion(options: Sequence[str]) -> bool:
+    """Whether the options say how a sound moves: how its distance changes, or from which side to which it goes."""
+    return _are_changes(options) or _are_paths(options)
+
+
+def _are_changes(options: Sequence[str]) -> bool:
+    return set(options) == set(CHANGES)
+
+
+def _are_paths(options: Sequence[str]) -> bool:
     return bool(options) and set(options) <= _PATHS
 
 
@@ -232,9 +240,9 @@ class Reckoner:
 
     def _moments(self, match: re.Match[str]) -> str | None:
         """Behind the sound that is asked about, where options say how it moves: where, or how far, it begins, is nearest if it passes by, and ends."""
-        changes, moves = set(self.options) == set(CHANGES), self._moves.get(match[1], ())
-        if not changes and not asks_for_path(self.options):
+        if not asks_for_motion(self.options):
             return None
+        changes, moves = _are_changes(self.options), self._moves.get(match[1], ())
         if not moves:
             called = self._called(match[1])
             return f"{called[0].distance_m:.1f} m:" if changes and called else None
@@ -249,7 +257,7 @@ class Reckoner:
 
     def _path(self, match: re.Match[str]) -> str | None:
         """The path among the options whose ends are nearest to two azimuths."""
-        if not asks_for_path(self.options):
+        if not _are_paths(self.options):
             return None
         angles = [float(value) for value in match.groups()]
 
@@ -261,7 +269,7 @@ class Reckoner:
 
     def _change(self, match: re.Match[str]) -> str | None:
         """Behind "train 3.1 m, then 1.2 m:": how the distance changes."""
-        if set(self.options) != set(CHANGES) or " m" not in match[1]:
+        if not _are_changes(self.options) or " m" not in match[1]:
             return None
         distances_m = [number_of(figure) for figure in match[1].split(", then ")]
         if len(distances_m) == 1:

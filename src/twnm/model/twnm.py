@@ -30,12 +30,11 @@ from twnm.model.hearing import Hearing, choose_window
 from twnm.model.language import Guide, LanguageModel, Prefix, greedy, greedy_batch, read, score_continuations, stop_at
 from twnm.model.notes import tell
 from twnm.model.projector import HeardBatch, Projector, summarise_slots
-from twnm.model.reckoning import Reckoner, asks_for_path
+from twnm.model.reckoning import Reckoner, asks_for_motion
 from twnm.model.semantic import SemanticEncoder, WaveEncoder
 from twnm.model.slots import SlotEncoder
 from twnm.model.turned import ALL_POSES, QUARTER_TURNS, Pose
 from twnm.questions.answer import LETTERS, check_question, write_output
-from twnm.questions.level2 import CHANGES
 from twnm.sounds.classes import spoken
 
 _MAX_WHY_TOKENS = 70
@@ -177,8 +176,7 @@ class Twnm(Hearing):
     def _read_with(self, one: Asked, labels: list[str]) -> tuple[Prefix, Reckoner]:
         """What has been read when a question was asked, the objects called by labels."""
         listening, told, prefix = one.listening, (one.listening.evidence, one.listening.notes), one.listening.prefix
-        asks_for_motion = set(one.options) == set(CHANGES) or asks_for_path(one.options)
-        follow = names_in(one.question, self.encoder.config.classes) if asks_for_motion else []
+        follow = names_in(one.question, self.encoder.config.classes) if asks_for_motion(one.options) else []
         if listening.audio is not None and listening.room is not None and (follow or labels != [item.label for item in listening.objects]):
             told = tell(called(listening.objects, labels), listening.room, listening.duration_s, follow)
             prefix = read(self.language.model, self.embed(self.told_ids(*told)), listening.audio)
