@@ -38,6 +38,12 @@ def test_a_moving_object_is_told_at_its_begin_nearest_and_end() -> None:
     assert float(nearest.split()[1]) < min(float(begin.split()[1]), float(end.split()[1]))
 
 
+def test_an_object_that_seems_to_stand_still_is_followed_where_it_is_asked_for() -> None:
+    objects = [replace(WALKER, moves=0.1), DOG]
+    assert tell(objects, ROOM, 5.0)[1] == "RT60 0.6 s"
+    assert tell(objects, ROOM, 5.0, follow=["footsteps"])[1] == tell([WALKER, DOG], ROOM, 5.0)[1]
+
+
 @pytest.mark.parametrize(("task", "answer"), [("l2_track_motion", "passes by"), ("l1_describe_room", "live room")])
 def test_what_was_heard_answers_questions_about_motion_and_room(task: str, answer: str) -> None:
     scene = heard_scene([WALKER], ROOM, duration_s=5.0)

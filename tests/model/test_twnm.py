@@ -4,6 +4,7 @@ import functools
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from safetensors.torch import save_file
 from tiny_model import CLASSES, CONFIG, noise, tiny_encoder, tiny_twnm
 
 from twnm.errors import InputError
+from twnm.model import twnm as twnm_module
 from twnm.model.binding import bind
-from twnm.model.hear import HeardObject
+from twnm.model.hear import HeardObject, hear_clips
 from twnm.model.hearing import as_heard, choose_window
 from twnm.model.language import LoraSettings
 from twnm.model.loading import ModelConfig, class_anchors, load, load_encoder, load_strictly
@@ -140,6 +142,28 @@ def test_a_question_is_read_with_the_objects_called_as_it_calls_them(model: Twnm
     told.clear()
     model.answer(listening, "Where is it?", OPTIONS)
     assert told == []
+
+
+def test_the_sound_that_is_asked_about_its_motion_is_followed(model: Twnm, audio: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    listening = model.listen(audio)
+    name = listening.objects[0].label
+    followed: list[list[str]] = []
+    monkeypatch.setattr(twnm_module, "tell", lambda objects, room, duration_s, follow: followed.append(list(follow)) or ("", ""))
+    model.answer(listening, f"Where does the {spoken(name)} go?", ("from the left to the front", "from the front to the left"))
+    assert followed == [[name]]
+
+
+def test_an_answer_at_once_is_heard_in_four_poses_and_others_in_all(model: Twnm, monkeypatch: pytest.MonkeyPatch) -> None:
+    poses: list[int] = []
+
+    def hear(*given: Any) -> Any:
+        poses.append(len(given[3]))
+        return hear_clips(*given)
+
+    monkeypatch.setattr(twnm_module, "hear_clips", hear)
+    for evidence in (True, False):
+        model.ask(noise(5.0), "Where?", OPTIONS, evidence=evidence)
+    assert poses == [16, 4]
 
 
 def test_the_letter_follows_the_option_when_the_order_changes(model: Twnm, audio: torch.Tensor) -> None:
