@@ -1,9 +1,9 @@
 """What hearing in several poses is worth, and which part of what is heard costs how many answers.
 
-    python benchmarks/hearing.py --data BENCH [--of poses] [--split val] [--recordings 334]
+    python benchmarks/hearing.py --data BENCH [--of poses] [--split val] [--recordings 334] [--model small]
     python benchmarks/hearing.py --data BENCH --of parts [--split test] [--recordings 300]
 
-The questions of the first recordings of a benchmark (no twins) are answered by arithmetic from the shipped encoder's slots, as `cascade` does. Poses: in one
+The questions of the first recordings of a benchmark (no twins) are answered by arithmetic from an encoder's slots, as `cascade` does. Poses: in one
 pose, in the four quarter turns, in eight and in all sixteen. Parts: in sixteen poses, with a part of what is heard put right by the metadata; heard objects
 are those true ones within 60° (optimal assignment by angle). Prints a table in Markdown.
 """
@@ -24,6 +24,7 @@ from twnm.bench.costs import Sounding
 from twnm.bench.data import Benchmark
 from twnm.bench.symbolic import Estimate, estimate_of, tell
 from twnm.bench.systems import cascade
+from twnm.model.loading import folder_of
 from twnm.model.turned import ALL_POSES, AS_IT_IS, QUARTER_TURNS
 from twnm.questions.facts import facts_of
 from twnm.questions.schema import Item
@@ -80,9 +81,10 @@ def main() -> None:
     parser.add_argument("--of", choices=("poses", "parts"), default="poses")
     parser.add_argument("--split", choices=("val", "test"), default="val")
     parser.add_argument("--recordings", type=int, default=334)
+    parser.add_argument("--model", default="small")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    benchmark, ears = Benchmark(given.data, given.split), cascade.load()
+    benchmark, ears = Benchmark(given.data, given.split), cascade.load(folder_of(given.model))
     right: dict[str, list[bool]] = defaultdict(list)
     figures: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for group in itertools.islice(benchmark.groups(), given.recordings):
