@@ -204,6 +204,9 @@ def test_scenes_in_a_measured_room_are_where_its_response_says(monkeypatch: pyte
     row = ears._row(EarsJob(responses=str(_one_response(tmp_path)), layout="fuma"), "scene", 0)
     scene, room = rendered[0]
     assert scene.room.kind == "measured" and room is not None and room.items[0].distance_m == 2.0
+    told = figures([row], CLASSES)
+    assert told["room"]["n"] == 1 and told["room"]["volume_m3"] == [None, None, None] and told["room"]["rt60_s"][0] is not None
+    assert ears_view({"recipe": "indoor", "renderer": "measured responses", "recordings": {}} | told) is not None
     assert row["truth"][0]["azimuth_deg"] == pytest.approx(90.0, abs=3.0) and row["truth"][0]["distance_m"] == pytest.approx(2.0, abs=0.01)
 
 

@@ -198,6 +198,15 @@ def test_a_run_can_begin_with_the_tensors_of_another_encoder_that_fit(tmp_path: 
         encoder._prepare(TINY.model_copy(update={"begin_with": str(tmp_path / "none")}), tmp_path)
 
 
+def test_what_is_kept_of_the_weights_to_begin_with_is_a_weighted_mean(tmp_path: Path) -> None:
+    first, second = SlotEncoder(TINY.config()), SlotEncoder(TINY.config())
+    save_encoder(first, tmp_path)
+    expected = 0.25 * first.of_slot.weight.half().float() + 0.75 * second.of_slot.weight
+    encoder.mix_in(second, tmp_path, 0.25)
+    torch.testing.assert_close(second.of_slot.weight, expected)
+    torch.testing.assert_close(second.encoder.stem.steps[1].running_var, torch.ones(8))
+
+
 @pytest.mark.usefixtures("_random_chunks")
 def test_the_namer_of_the_encoder_to_begin_with_is_kept_as_it_is(tmp_path: Path) -> None:
     begun = SlotEncoder(replace(TINY.config(), namer_rank=2))

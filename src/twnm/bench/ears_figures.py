@@ -204,7 +204,8 @@ def room_figures(scenes: Sequence[Row]) -> dict[str, Any]:
     out: dict[str, Any] = {"n": len(walled)}
     for place, name in enumerate(("low_rt60_s", "rt60_s", "high_rt60_s")):
         out[name] = interval([[abs(row["heard_room"][name] / row["room"]["rt60_s"][place] - 1)] for row in walled], _median)
-    out["volume_m3"] = interval([[abs(row["heard_room"]["volume_m3"] / row["room"]["volume_m3"] - 1)] for row in walled], _median)
+    sized = [row for row in walled if row["room"]["volume_m3"] is not None]  # of a measured room nobody knows it
+    out["volume_m3"] = interval([[abs(row["heard_room"]["volume_m3"] / row["room"]["volume_m3"] - 1)] for row in sized], _median)
     out["walls_right"] = interval([[float((row["heard_room"]["walls"] > 0.5) == (row["room"]["rt60_s"] is not None))] for row in scenes], _mean)
     out["open_found"] = interval([[float(row["heard_room"]["walls"] <= 0.5)] for row in scenes if row["room"]["rt60_s"] is None], _mean)
     return out

@@ -57,6 +57,8 @@ class EncoderRecipe(BaseModel):
         chunks_per_step, replay: a step learns from so many chunks, each of which comes `replay` times.
         pool: chunks that are kept and drawn from at random, in place of `replay`; 0: none.
         fidelity: how much of the physics the training scenes have (`render.Fidelity`); validation scenes have all.
+        kept: how much of the weights to begin with is in those that are saved (a weighted mean; Wortsman et al., WiSE-FT, 2022): what further training
+            on simulated scenes takes from hearing real ones.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,6 +67,7 @@ class EncoderRecipe(BaseModel):
     sounds: str = ""
     cache: str = ""
     begin_with: str = ""
+    kept: float = 0.0
     without: tuple[str, ...] = ()
     scenes: str = "indoor 6, benchmark 3, moving 1"
     seed: int = 11
@@ -127,7 +130,7 @@ _GPU = EncoderRecipe(
 )
 ENCODER_RECIPES = {
     "small": EncoderRecipe(),
-    "further": EncoderRecipe(name="further", steps=8000, replay=4, variants=12, learning_rate=8e-4, warmup=200, validate_every=500),
+    "further": EncoderRecipe(name="further", steps=8000, replay=4, variants=12, learning_rate=8e-4, warmup=200, validate_every=500, kept=0.25),
     "baseline": EncoderRecipe(name="baseline", head="accdoa"),
     "gpu": _GPU,
     "gpu-baseline": _GPU.model_copy(update={"name": "gpu-baseline", "head": "accdoa"}),
@@ -274,6 +277,15 @@ def load_matching(model: nn.Module, folder: Path) -> list[str]:
     return sorted(own.keys() - fitting.keys())
 
 
+def mix_in(model: nn.Module, folder: Path, share: float) -> None:
+    """Make every tensor of a model the weighted mean of itself and the one of the same name and shape in a trained encoder's folder, which has `share`."""
+    given, own = load_file(folder / "encoder.safetensors"), model.state_dict()
+    with torch.no_grad():
+        for name, value in given.items():
+            if name in own and own[name].shape == value.shape and own[name].is_floating_point():
+                own[name].lerp_(value.to(own[name]), share)
+
+
 def _config(recipe: EncoderRecipe) -> EncoderConfig:
     """The recipe's sizes; the namer of the encoder to begin with stays as it is."""
     before = Path(recipe.begin_with) / "encoder.json"
@@ -337,6 +349,8 @@ def train_encoder(recipe: EncoderRecipe, out: Path) -> SlotEncoder | AccdoaEncod
             if done % recipe.save_every == 0 or over >= 1:
                 save_checkpoint(out, done, model, optimiser, {"recipe": recipe.model_dump(mode="json"), "seconds": spent_s})
     stream.close()
+    if recipe.begin_with and recipe.kept:
+        mix_in(model, Path(recipe.begin_with), recipe.kept)
     save_encoder(model, out)
     draw_curves(out)
     return model
