@@ -43,7 +43,7 @@ def folder(whole: Twnm, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def recordings() -> list[np.ndarray]:
-    return [noise(5.0, seed=1), noise(7.0, seed=2)]
+    return [noise(5.0, seed=7), noise(7.0, seed=3)]
 
 
 def test_the_auto_classes_find_all_of_it(whole: Twnm, folder: Path) -> None:

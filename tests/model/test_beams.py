@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twnm.ambisonics import encode, unit_vector
-from twnm.model.beams import MOST_PATCHES, PATCH_SAMPLES, beam_patches, beam_weights, hear_beams, mean_of_owners, patch_starts
+from twnm.model.beams import MOST_PATCHES, PATCH_SAMPLES, beam_patches, beam_weights, hear_beams, mean_of_owners, patch_starts, steered
 from twnm.model.yamnet import YamNet
 
 FRAMES = 50
@@ -74,6 +74,15 @@ def test_a_beam_follows_what_moves() -> None:
     held = beam_patches(foa, np.tile(beam_weights(directions, np.ones((1, FRAMES)))[0, :1], (FRAMES, 1)), 0, FRAMES)
     held_levels = np.sqrt(np.mean(held**2, axis=1))
     assert held_levels.max() / held_levels.min() > 1.5
+
+
+@pytest.mark.parametrize(("start", "count"), [(0, 120_000), (500, 23_400), (3_600, 2_400), (110_000, 23_400)])
+def test_weights_go_straight_from_frame_to_frame(start: int, count: int) -> None:
+    chance = np.random.default_rng(3)
+    weights, foa = chance.normal(size=(FRAMES, 4)), chance.normal(size=(4, 120_000)).astype(np.float32)
+    times, middles = np.arange(start, min(start + count, 120_000)), (np.arange(FRAMES) + 0.5) * 2_400
+    wanted = sum(np.interp(times, middles, weights[:, channel]) * foa[channel, times] for channel in range(4))
+    np.testing.assert_allclose(steered(foa, weights, start, count), wanted, atol=1e-4)
 
 
 class Spectra(YamNet):

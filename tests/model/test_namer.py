@@ -45,6 +45,18 @@ def test_changes_are_those_of_the_weights_and_leave_the_network_alone(network: Y
         torch.testing.assert_close(network.embed(patches), before, rtol=0, atol=0)
 
 
+def test_what_is_kept_without_learning_is_made_anew_for_other_weights(network: YamNet, namer: Namer) -> None:
+    patches = torch.randn(2, 96, 64)
+    with torch.no_grad():
+        before = namer(network, patches)
+        torch.testing.assert_close(namer(network, patches), before, rtol=0, atol=0)
+        for up in namer.up:
+            up.normal_(std=0.01)
+        after = namer(network, patches)
+    torch.testing.assert_close(after, namer(network, patches))  # with gradients nothing is kept
+    assert not torch.allclose(after, before)
+
+
 def test_every_part_of_it_learns_and_nothing_of_the_network(network: YamNet, namer: Namer) -> None:
     with torch.no_grad():
         for up in namer.up:

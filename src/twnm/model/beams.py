@@ -67,11 +67,21 @@ def steered(foa: Float32[np.ndarray, "4 samples"], weights: Float[np.ndarray, "t
     if np.ptp(weights[near], axis=0).max() < 1e-3:
         held: np.ndarray = weights[near][0].astype(np.float32) @ part
         return held
-    centres = (np.arange(len(weights)) + 0.5) * _FRAME_SAMPLES
-    times = np.arange(start, start + part.shape[1])
-    sound = np.zeros(part.shape[1], np.float32)
-    for channel in range(4):
-        sound += np.interp(times, centres, weights[:, channel]).astype(np.float32) * part[channel]
+    return _turning(part, weights.astype(np.float32), start)
+
+
+def _turning(part: Float32[np.ndarray, "4 samples"], weights: Float32[np.ndarray, "time 4"], start: int) -> Float32[np.ndarray, " samples"]:
+    """What a beam hears in samples from `start` whose weights go in a straight line from the middle of each frame to that of the next."""
+    sound = np.empty(part.shape[1], np.float32)
+    begin = 0
+    while begin < len(sound):
+        before, into = divmod(start + begin - _FRAME_SAMPLES // 2, _FRAME_SAMPLES)  # the frame whose middle was last, and the samples since
+        end = min(len(sound), begin + _FRAME_SAMPLES - into)
+        one, other = np.clip([before, before + 1], 0, len(weights) - 1)
+        share = np.arange(into, into + end - begin, dtype=np.float32) / np.float32(_FRAME_SAMPLES)
+        heard = weights[[one, other]] @ part[:, begin:end]
+        sound[begin:end] = heard[0] + share * (heard[1] - heard[0])
+        begin = end
     return sound
 
 

@@ -30,6 +30,7 @@ _LOG_FLOOR = 1e-4
 _LOG_MEAN, _LOG_SCALE = -4.5, 3.0  # brings the log-mel of ordinary scenes to about zero mean and unit variance
 _SILENCE_RMS = 1e-5
 _LEAST_WEIGHT = 1e-8
+_FRAMES_AT_ONCE = 50  # what the spectra of one clip take stays in the processor's cache
 
 
 @functools.cache
@@ -53,7 +54,7 @@ def mel_matrix(
 
 @functools.cache
 def _window() -> Tensor:
-    return torch.hann_window(WINDOW)
+    return torch.hann_window(WINDOW) * math.sqrt(1.0 / WINDOW)
 
 
 def normalise(audio: Float[Tensor, "batch 4 samples"]) -> Float[Tensor, "batch 4 samples"]:
@@ -69,7 +70,8 @@ def frame_count(samples: int) -> int:
 
 def spatial_features(audio: Float[Tensor, "batch 4 samples"]) -> Float[Tensor, "batch 7 frames 64"]:
     """Log-mel of W, Y, Z, X, then intensity along y, z, x. frames = 5 x frame_count(samples)."""
-    return _scaled(_spectra(audio) @ mel_matrix().to(audio.device))
+    mels = [_spectra(part) @ mel_matrix().to(audio.device) for part in _framed(audio).split(_FRAMES_AT_ONCE, dim=2)]
+    return _scaled(torch.cat(mels, dim=2))
 
 
 class LearnedFront(nn.Module):
@@ -86,21 +88,28 @@ class LearnedFront(nn.Module):
     def forward(self, audio: Float[Tensor, "batch 4 samples"]) -> Float[Tensor, "batch 7 frames 64"]:
         """The features of recordings."""
         with torch.no_grad():
-            spectra = _spectra(audio.float())
+            spectra = _spectra(_framed(audio.float()))
         weights = [nn.functional.softplus(part) for part in (self.levels, self.directions)]
         return _scaled(torch.cat([spectra[:, :4] @ weights[0], spectra[:, 4:] @ weights[1]], dim=1))
 
 
-def _spectra(audio: Float[Tensor, "batch 4 samples"]) -> Float[Tensor, "batch 8 frames bins"]:
-    """Powers of W, Y, Z, X, the flow of energy along y, z, x, and the energy, of every bin."""
+def _framed(audio: Float[Tensor, "batch 4 samples"]) -> Float[Tensor, "batch 4 frames window"]:
+    """Windowed frames of recordings at one level."""
     frames = frame_count(audio.shape[-1]) * FRAMES_PER_LABEL
     padded = torch.nn.functional.pad(normalise(audio), (WINDOW // 2, max(0, frames * HOP + WINDOW - audio.shape[-1] - WINDOW // 2)))
-    framed = padded.unfold(-1, WINDOW, HOP)[:, :, :frames] * _window().to(audio.device)
-    spectrum = torch.fft.rfft(framed, n=N_FFT) * math.sqrt(1.0 / WINDOW)
-    power = spectrum.real.square() + spectrum.imag.square()
-    flow = spectrum.real[:, :1] * spectrum.real[:, 1:] + spectrum.imag[:, :1] * spectrum.imag[:, 1:]
-    energy = power[:, :1] + power[:, 1:].sum(dim=1, keepdim=True) / 3
-    return torch.cat([power, flow, energy], dim=1)
+    return padded.unfold(-1, WINDOW, HOP)[:, :, :frames] * _window().to(audio.device)
+
+
+def _spectra(framed: Float[Tensor, "batch 4 frames window"]) -> Float[Tensor, "batch 8 frames bins"]:
+    """Powers of W, Y, Z, X, the flow of energy along y, z, x, and the energy, of every bin."""
+    spectrum = torch.fft.rfft(framed, n=N_FFT)
+    real, imaginary = spectrum.real.contiguous(), spectrum.imag.contiguous()  # products of every second number take three times as long
+    spectra = torch.empty(len(framed), 8, *real.shape[2:], device=framed.device)
+    power, flow, energy = spectra[:, :4], spectra[:, 4:7], spectra[:, 7]
+    torch.mul(real, real, out=power).addcmul_(imaginary, imaginary)
+    torch.mul(real[:, :1], real[:, 1:], out=flow).addcmul_(imaginary[:, :1], imaginary[:, 1:])
+    torch.sum(power[:, 1:], dim=1, out=energy).div_(3).add_(power[:, 0])
+    return spectra
 
 
 def _scaled(mels: Float[Tensor, "batch 8 frames 64"]) -> Float[Tensor, "batch 7 frames 64"]:

@@ -1,10 +1,13 @@
 """A second opinion on names: YAMNet with low-rank changes, trained on beams in simulated rooms to tell our classes apart.
 
 The weights W of every pointwise convolution become W + up down (Hu et al., LoRA, 2021) and its bias is another; the embedding is read by one layer. The
-pretrained weights themselves are not touched: the same network also gives the frozen embeddings that `SlotEncoder.name` reads.
+pretrained weights themselves are not touched: the same network also gives the frozen embeddings that `SlotEncoder.name` reads. Where nothing is learnt the
+changed network is kept: making its weights takes as long as hearing half a dozen patches with them.
 """
 
+import copy
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -32,17 +35,44 @@ class Namer(nn.Module):
         self.bias = nn.ParameterList([torch.zeros(channels_out) for _, channels_out in sizes])
         self.classes = len(classes)
         self.head = nn.Sequential(nn.Dropout(0.4), nn.Linear(EMBEDDING_SIZE, len(classes)))
+        self._kept: _Kept | None = None
 
     def forward(self, network: YamNet, patches: Float[Tensor, "patches 96 64"]) -> Float[Tensor, "patches classes"]:
         """What the patches are, heard by the pretrained `network` as this changes it."""
+        if torch.is_grad_enabled():
+            changed = {f"network.{name}": weight for name, weight in self._changed(network).items()}
+            embeddings: Tensor = torch.func.functional_call(_Embedding(network), changed, (patches,))
+        else:
+            embeddings = self._kept_network(network).embed(patches)
+        logits: Tensor = self.head(functional.layer_norm(embeddings.float(), embeddings.shape[-1:]))
+        return logits
+
+    def _changed(self, network: YamNet) -> dict[str, Tensor]:
+        """The network's weights that this changes, by name."""
         changed: dict[str, Tensor] = {}
         for place, (down, up, bias) in enumerate(zip(self.down, self.up, self.bias, strict=True)):
             name = f"layers.{place}.pointwise"
-            changed[f"network.{name}.weight"] = network.get_parameter(f"{name}.weight") + (up @ down)[:, :, None, None]
-            changed[f"network.{name}.bias"] = network.get_parameter(f"{name}.bias") + bias
-        embeddings: Tensor = torch.func.functional_call(_Embedding(network), changed, (patches,))
-        logits: Tensor = self.head(functional.layer_norm(embeddings.float(), embeddings.shape[-1:]))
-        return logits
+            changed[f"{name}.weight"] = network.get_parameter(f"{name}.weight") + (up @ down)[:, :, None, None]
+            changed[f"{name}.bias"] = network.get_parameter(f"{name}.bias") + bias
+        return changed
+
+    def _kept_network(self, network: YamNet) -> YamNet:
+        """The network as this changes it, made once for as long as no weight of either is another."""
+        made_of = [(weight.data_ptr(), weight._version) for module in (self, network) for weight in module.parameters()]
+        if self._kept is None or self._kept.network is not network or self._kept.made_of != made_of:
+            joined = copy.deepcopy(network)
+            for name, weight in self._changed(network).items():
+                joined.get_parameter(name).data = weight.detach()
+            self._kept = _Kept(network, made_of, joined)
+        return self._kept.joined
+
+
+class _Kept(NamedTuple):
+    """A network as a namer changes it, the pretrained one, and the places and versions of the weights that it was made of."""
+
+    network: YamNet
+    made_of: list[tuple[int, int]]
+    joined: YamNet
 
 
 class _Embedding(nn.Module):

@@ -112,7 +112,7 @@ class YamNet(nn.Module):
     def embed(self, patches: Float[Tensor, "patches 96 64"]) -> Float[Tensor, "patches 1024"]:
         """Embeddings of log-mel patches."""
         padded = functional.pad(patches[:, None], (0, 1, 0, 1)).contiguous(memory_format=torch.channels_last)
-        hidden = functional.relu(self.stem(padded))
+        hidden = functional.relu_(self.stem(padded)).contiguous(memory_format=torch.channels_last)
         embeddings: Tensor = self.layers(hidden).mean((2, 3))
         return embeddings
 
@@ -157,8 +157,8 @@ class _Separable(nn.Module):
     def forward(self, hidden: Float[Tensor, "patches channels time mel"]) -> Float[Tensor, "patches more shorter lower"]:
         if self.pads_behind:
             hidden = functional.pad(hidden, (0, 1, 0, 1))
-        last = functional.relu(self.depthwise(hidden)).permute(0, 2, 3, 1)
-        return functional.relu(functional.linear(last, self.pointwise.weight.flatten(1), self.pointwise.bias)).permute(0, 3, 1, 2)
+        last = functional.relu_(self.depthwise(hidden)).permute(0, 2, 3, 1)
+        return functional.relu_(functional.linear(last, self.pointwise.weight.flatten(1), self.pointwise.bias)).permute(0, 3, 1, 2)
 
 
 def mel_weights() -> Float[Tensor, "257 64"]:
