@@ -20,6 +20,9 @@ from twnm.model.language import (
     lora_weights,
     merge_lora,
     read,
+    read_batch,
+    sample_batch,
+    score_batch,
     score_continuations,
     stop_at,
 )
@@ -85,6 +88,21 @@ def test_reading_in_two_parts_equals_reading_at_once(model: LlamaForCausalLM, pr
     assert (first.length, parts.length, first.cache.get_seq_length()) == (4, 7, 4)
 
 
+def prefixes_of(model: LlamaForCausalLM, *lengths: int) -> list[Prefix]:
+    return [read(model, torch.randn(length, 32, generator=torch.Generator().manual_seed(length), dtype=torch.float64)) for length in lengths]
+
+
+def test_a_batch_that_is_read_equals_its_parts_alone_and_goes_on_alike(model: LlamaForCausalLM, prompt: torch.Tensor) -> None:
+    prefixes, texts = prefixes_of(model, 3, 9, 5), [prompt[:4], prompt[:1], prompt]
+    for together, text, prefix in zip(read_batch(model, texts, prefixes), texts, prefixes, strict=True):
+        alone = read(model, text, prefix)
+        torch.testing.assert_close(together.logits, alone.logits)
+        assert together.length == alone.length == together.cache.get_seq_length()
+        torch.testing.assert_close(read(model, prompt[:2], together).logits, read(model, prompt[:2], alone).logits)
+    assert [prefix.cache.get_seq_length() for prefix in prefixes] == [3, 9, 5]
+    assert read_batch(model, [], []) == []
+
+
 def test_greedy_equals_decoding_without_a_cache_and_leaves_the_prefix(model: LlamaForCausalLM, prompt: torch.Tensor, prefix: Prefix) -> None:
     expected = plain_greedy(model, prompt, 12)
     assert len(set(expected)) > 3
@@ -125,6 +143,31 @@ def test_scores_are_the_log_probabilities_of_the_plain_forward_pass(model: Llama
 def test_scores_of_all_single_tokens_sum_to_one(model: LlamaForCausalLM, prefix: Prefix) -> None:
     scores = score_continuations(model, prefix, [[token] for token in range(VOCABULARY)])
     assert float(scores.exp().sum()) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_scores_of_a_batch_are_those_of_each_prefix_alone(model: LlamaForCausalLM) -> None:
+    prefixes = prefixes_of(model, 3, 9, 5)
+    continuations = [[[5, 6, 7], [8], [9, 1]], [[4], [3]], [[1, 2], [1, 2, 3, 4, 5]]]
+    for together, prefix, each in zip(score_batch(model, prefixes, continuations), prefixes, continuations, strict=True):
+        torch.testing.assert_close(together, score_continuations(model, prefix, each))
+        for ids, score in zip(each, together, strict=True):  # no continuation sees another
+            torch.testing.assert_close(score_continuations(model, prefix, [ids])[0], score)
+    assert [prefix.cache.get_seq_length() for prefix in prefixes] == [3, 9, 5]
+
+
+def test_samples_are_drawn_by_their_probability_and_know_what_was_put_in(model: LlamaForCausalLM) -> None:
+    prefixes = prefixes_of(model, 3, 9)
+    guides = [None, lambda said, token: [[5, 6, 7]] if len(said) == 1 else []]
+    groups = sample_batch(model, prefixes, 400, stop=never, max_new_tokens=4, generator=torch.Generator().manual_seed(1), guides=guides)
+    assert [len(group) for group in groups] == [400, 400]
+    for prefix, group in zip(prefixes, groups, strict=True):
+        wanted = prefix.logits.softmax(-1)
+        drawn = torch.bincount(torch.tensor([sample.ids[0] for sample in group]), minlength=VOCABULARY) / 400
+        assert (drawn - wanted).abs().max() < 0.08
+    assert all(sample.chosen == [True] * 4 for sample in groups[0])
+    assert all(sample.ids[1:] == [5, 6, 7] and sample.chosen == [True, False, False, False] for sample in groups[1])
+    again = sample_batch(model, prefixes, 400, stop=never, max_new_tokens=4, generator=torch.Generator().manual_seed(1), guides=guides)
+    assert again == groups
 
 
 def test_an_empty_continuation_is_refused(model: LlamaForCausalLM, prefix: Prefix) -> None:
@@ -202,7 +245,7 @@ def test_of_several_allowed_continuations_the_more_probable_tokens_are_taken(mod
 
 
 def test_guided_streams_of_a_batch_are_those_alone(model: LlamaForCausalLM) -> None:
-    prefixes = [read(model, torch.randn(length, 32, generator=torch.Generator().manual_seed(length), dtype=torch.float64)) for length in (3, 9, 5)]
+    prefixes = prefixes_of(model, 3, 9, 5)
     guides = [None, lambda said, token: [[1, 2, 3], [1, 5]] if len(said) % 4 == 1 else [], lambda said, token: [[7, 7]] if not said else []]
     stop = lambda ids: len(ids) > 3 and ids[-1] % 5 == 0  # noqa: E731
     alone = [greedy(model, prefix, stop=stop, max_new_tokens=11, guide=guide) for prefix, guide in zip(prefixes, guides, strict=True)]

@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from tiny_model import EVIDENCE, LoudnessSemantic, heard_arrays, item, tiny_enco
 from torch import Tensor
 
 from twnm.errors import InputError
-from twnm.model.language import LoraSettings, lora_weights, read, score_continuations
+from twnm.model.language import LoraSettings, Sample, lora_weights, read, score_continuations
 from twnm.model.loading import load
 from twnm.model.twnm import Twnm
 from twnm.questions.schema import Item
@@ -20,7 +21,7 @@ from twnm.train import instruct, prefer
 from twnm.train.encoder import save_encoder
 from twnm.train.instruct import INSTRUCT_RECIPES, train_instruct
 from twnm.train.lessons import Lesson
-from twnm.train.prefer import PREFER_RECIPES, PreferRecipe, Reply, as_at_the_beginning, claims, judge, reply_logps, sample_replies, train_prefer
+from twnm.train.prefer import PREFER_RECIPES, PreferRecipe, Reply, as_at_the_beginning, claims, hardest, judge, reply_logps, sample_replies, train_prefer
 
 DERIVATION = "dog 90° is left"
 
@@ -64,9 +65,13 @@ def recipe(begun: Path, **changes: Any) -> PreferRecipe:
     return PREFER_RECIPES["tiny"].model_copy(update={"begin_with": str(begun), "lora_rate": 0.01, "questions": 2, "steps": 4, "warmup": 1, **changes})
 
 
-def said(model: Twnm, text: str) -> list[int]:
+def said(model: Twnm, text: str) -> Sample:
     reasoning, _, answer = text.partition("\n")
-    return [*model.ids(reasoning), model.newline_id, *model.ids(answer), model.end_id]
+    return chosen([*model.ids(reasoning), model.newline_id, *model.ids(answer), model.end_id])
+
+
+def chosen(ids: list[int]) -> Sample:
+    return Sample(ids, [True] * len(ids))
 
 
 def test_the_parts_of_a_reward_are_as_counted_by_hand() -> None:
@@ -78,11 +83,11 @@ def test_the_parts_of_a_reward_are_as_counted_by_hand() -> None:
     assert (wrong.letter, wrong.right, wrong.form, wrong.evidence) == (0, 0.0, 1.0, 0.0)
     half = judge(model, said(model, "dog 90°, bell 30°\non your left"), asked(), EVIDENCE)
     assert half.evidence == 0.5
-    endless = judge(model, said(model, f"{DERIVATION}\non your left")[:-1], asked(), EVIDENCE)
+    endless = judge(model, chosen(said(model, f"{DERIVATION}\non your left").ids[:-1]), asked(), EVIDENCE)
     assert (endless.right, endless.form) == (1.0, 0.0)
     beside = judge(model, said(model, f"{DERIVATION}\nto the left"), asked(), EVIDENCE)
     assert (beside.letter, beside.right, beside.form) == (None, 0.0, 0.0)
-    assert judge(model, [], asked(), EVIDENCE).form == 0.0
+    assert judge(model, chosen([]), asked(), EVIDENCE).form == 0.0
     assert judge(model, said(model, "dog 90°\non your left"), asked(), "bell | left 90° | level 0° | 2.0 m | 0.0-4.0 s").copied == 1.0
 
 
@@ -103,6 +108,45 @@ def test_log_probabilities_are_those_of_plain_reading(lessons: list[Lesson]) -> 
     torch.testing.assert_close((logps * mask).sum(1), plain.repeat(2), rtol=1e-4, atol=1e-3)
 
 
+def test_the_hardest_questions_are_asked(lessons: list[Lesson]) -> None:
+    model = tiny_twnm()
+    items = tuple(replace_text(asked(), text) for text in ("on your left", "on your right", "left", "zzz"))
+    lesson = replace(lessons[0], items=items)
+    heard = read(model.language.model, model.audio_prefix(lesson.heard_batch()))
+    told = read(model.language.model, model.embed(model.told_ids(lesson.evidence, lesson.notes)), heard)
+    sure = []
+    for item in items:
+        after = read(model.language.model, model.embed(model.asked_ids(item.question, item.options)), told)
+        right = said(model, f"{item.derivation}\n{item.answer_text}").ids
+        sure.append(float(score_continuations(model.language.model, after, [right])[0]))
+    wanted = sorted(range(4), key=lambda place: sure[place])[:2]
+    assert hardest(model, lesson, 2) == tuple(items[place] for place in wanted)
+    assert hardest(model, lesson, 4) == hardest(model, lesson, 9) == items
+
+
+def replace_text(item: Item, text: str) -> Item:
+    return item.model_copy(update={"answer_text": text})
+
+
+def test_what_was_put_in_is_not_learnt(lessons: list[Lesson]) -> None:
+    model = tiny_twnm()
+    whole = said(model, f"{DERIVATION}\non your left")
+    partly = Sample(whole.ids, [place % 3 > 0 for place in range(len(whole.ids))])
+    replies = [judge(model, sample, asked(), EVIDENCE) for sample in (whole, partly, Sample([5, 6], [False, False]))]
+    assert replies[2].chosen == (False, True)  # a mean is over one token or more
+    _, mask = reply_logps(model, lessons[0], lessons[0].items[:1], [replies])
+    assert mask.tolist() == [list(reply.chosen) + [False] * (mask.shape[1] - len(reply.chosen)) for reply in replies]
+
+
+def test_sampled_reasonings_go_on_as_they_are_reckoned(lessons: list[Lesson]) -> None:
+    model = tiny_twnm()
+    model.guide = lambda reckoner: lambda said, token: [] if said else [model.ids("dog 90°")]  # type: ignore[method-assign]
+    (group, _) = sample_replies(model, lessons[0], lessons[0].items, PREFER_RECIPES["tiny"], torch.Generator().manual_seed(3))
+    begun = model.ids("dog 90°")
+    assert all(list(reply.ids[: len(begun)]) == begun for reply in group)
+    assert all(reply.chosen[: len(begun)] == (False,) * len(begun) and all(reply.chosen[len(begun) :]) for reply in group)
+
+
 def test_sampled_replies_are_those_of_their_seed(lessons: list[Lesson]) -> None:
     model = tiny_twnm()
     drawn = [sample_replies(model, lessons[0], lessons[0].items, PREFER_RECIPES["tiny"], torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
@@ -115,9 +159,9 @@ def state_of(model: Twnm) -> dict[str, Tensor]:
     return {name: weight.detach().clone() for name, weight in lora_weights(model.language.model).items()}
 
 
-def odd_share(model: Twnm, ids: list[int], item: Item, evidence: str) -> Reply:
+def odd_share(model: Twnm, sample: Sample, item: Item, evidence: str) -> Reply:
     """A judge by whom random replies differ: the share of odd tokens is what is right."""
-    return Reply(tuple(ids), None, sum(one % 2 for one in ids) / max(1, len(ids)), 0.0, 0.0, 0.0)
+    return Reply(tuple(sample.ids), tuple(sample.chosen), None, sum(one % 2 for one in sample.ids) / max(1, len(sample.ids)), 0.0, 0.0, 0.0)
 
 
 def test_where_all_replies_are_as_good_only_the_lesson_is_learnt(begun: Path, tmp_path: Path) -> None:

@@ -186,76 +186,191 @@ def read(model: PreTrainedModel, embeddings: Float[Tensor, "time width"], prefix
         embeddings: (time, width), at least one position.
     """
     cache = DynamicCache(config=model.config) if prefix is None else _fork(prefix.cache)
-    logits = _last_logits(model, cache, inputs_embeds=embeddings[None].to(model.dtype))
-    return Prefix(cache, logits[0], (prefix.length if prefix else 0) + len(embeddings))
-
-
-def _last_logits(model: PreTrainedModel, cache: Cache, **given: Tensor) -> Float[Tensor, "batch vocabulary"]:
-    """Logits behind the last position of each row; the cache grows by what is given."""
-    states = model.get_decoder()(**given, past_key_values=cache, use_cache=True).last_hidden_state
-    logits: Tensor = model.get_output_embeddings()(states[:, -1])  # as a matrix: for a batch of them the whole vocabulary layer is copied each time
-    return logits
+    states = _states(model, cache, inputs_embeds=embeddings[None].to(model.dtype))
+    return Prefix(cache, _logits(model, states[:, -1])[0], (prefix.length if prefix else 0) + len(embeddings))
 
 
 @torch.no_grad()
+def read_batch(model: PreTrainedModel, embeddings: Sequence[Float[Tensor, "_ width"]], prefixes: Sequence[Prefix]) -> list[Prefix]:
+    """What `read` gives of embeddings behind each of several prefixes, read together: for short ones in a fraction of the time.
+
+    Args:
+        embeddings: of any lengths, one or more positions each.
+        prefixes: of any lengths.
+    """
+    if len(prefixes) < 2:
+        return [read(model, one, prefix) for one, prefix in zip(embeddings, prefixes, strict=True)]
+    streams = _Streams(model, prefixes)
+    padded = nn.utils.rnn.pad_sequence(list(embeddings), batch_first=True).to(model.dtype)
+    positions = streams.positions + torch.arange(padded.shape[1], device=padded.device)
+    mask = torch.cat([streams.mask, streams.mask.new_ones(padded.shape[:2])], 1)  # what follows the end of a stream comes too late to be seen
+    states = _states(model, streams.cache, inputs_embeds=padded, attention_mask=mask, position_ids=positions)
+    longest = streams.mask.shape[1]
+    ends = torch.tensor([len(one) for one in embeddings], device=padded.device)
+    logits = _logits(model, states[torch.arange(len(ends), device=padded.device), ends - 1])
+    return [
+        Prefix(_part(streams.cache, row, slice(longest - prefix.length, longest + len(one))), logits[row], prefix.length + len(one))
+        for row, (prefix, one) in enumerate(zip(prefixes, embeddings, strict=True))
+    ]
+
+
+def _states(model: PreTrainedModel, cache: Cache, **given: Tensor) -> Float[Tensor, "batch time width"]:
+    """The last layer's states of what is given; the cache grows by it."""
+    states: Tensor = model.get_decoder()(**given, past_key_values=cache, use_cache=True).last_hidden_state
+    return states
+
+
+def _logits(model: PreTrainedModel, states: Float[Tensor, "positions width"]) -> Float[Tensor, "positions vocabulary"]:
+    """Logits of states, which are a matrix: for a batch of single states the whole vocabulary layer is copied each time."""
+    logits: Tensor = model.get_output_embeddings()(states)
+    return logits
+
+
 def score_continuations(model: PreTrainedModel, prefix: Prefix, continuations: Sequence[Sequence[int]]) -> Float[Tensor, " continuations"]:
-    """Log-probability of each continuation after the prefix, summed over its tokens (divide by its length for the mean), in one batch.
+    """Log-probability of each continuation after a prefix, summed over its tokens (divide by its length for the mean).
 
     Args:
         continuations: token ids, at least one each.
     """
-    lengths = torch.tensor([len(ids) for ids in continuations])
-    if len(lengths) == 0 or lengths.min() < 1:
-        raise ValueError("score_continuations needs continuations of at least one token.")
-    ids = nn.utils.rnn.pad_sequence([torch.tensor(list(ids)) for ids in continuations], batch_first=True).to(prefix.logits.device)
-    first = prefix.logits.float().log_softmax(-1)[ids[:, :1]]
-    if ids.shape[1] == 1:
-        return first[:, 0]
-    cache = _fork(prefix.cache)
-    cache.batch_repeat_interleave(len(ids))
-    logits = model(input_ids=ids[:, :-1], past_key_values=cache, use_cache=True).logits.float()
-    later = logits.log_softmax(-1).gather(-1, ids[:, 1:, None])[..., 0]
-    counted = torch.arange(ids.shape[1]) < lengths[:, None]
-    return (torch.cat([first, later], 1) * counted.to(first.device)).sum(1)
-
-
-class _Stream:
-    """What one stream has generated, and what is left of the continuations that its guide allows."""
-
-    def __init__(self, guide: Guide | None) -> None:
-        self.guide = guide
-        self.said: list[int] = []
-        self._left: list[list[int]] = []
-
-    def go_on(self, logits: Float[Tensor, " vocabulary"], whole: bool) -> list[int]:
-        """The tokens that come next: the most probable one that is allowed, or with `whole` all of the only continuation that is left."""
-        if not self._left and self.guide is not None:
-            self._left = [list(ids) for ids in self.guide(self.said, int(logits.argmax()))]
-        if not self._left:
-            tokens = [int(logits.argmax())]
-        elif whole and len(self._left) == 1:
-            tokens = self._left.pop()
-        else:
-            firsts = sorted({ids[0] for ids in self._left})
-            tokens = [firsts[int(logits[firsts].argmax())]]
-            self._left = [ids[1:] for ids in self._left if ids[0] == tokens[0]]
-            if not all(self._left):
-                self._left = []
-        self.said += tokens
-        return tokens
+    return score_batch(model, [prefix], [continuations])[0]
 
 
 @torch.no_grad()
+def score_batch(
+    model: PreTrainedModel, prefixes: Sequence[Prefix], continuations: Sequence[Sequence[Sequence[int]]]
+) -> list[Float[Tensor, " continuations"]]:
+    """Log-probabilities of the continuations of each prefix, read together: those of one prefix in one row, in which none sees another.
+
+    Args:
+        prefixes: of any lengths.
+        continuations: those of each prefix, at least one of at least one token each.
+    """
+    if any(not each or not all(each) for each in continuations):
+        raise ValueError("scores are of continuations of at least one token.")
+    device = prefixes[0].logits.device
+    streams = _Streams(model, prefixes)
+    rows = [[(number, place, token) for number, ids in enumerate(each) for place, token in enumerate(ids[:-1])] for each in continuations]
+    longest = max(map(len, rows))
+    known = streams.logits.float().log_softmax(-1)
+    scores = [known[row, [ids[0] for ids in each]] for row, each in enumerate(continuations)]
+    if longest == 0:
+        return scores
+    number, place, token = torch.tensor([[*row, *[(-1, 0, 0)] * (longest - len(row))] for row in rows], device=device).unbind(dim=-1)
+    order = torch.arange(longest, device=device)
+    sees = (number[:, :, None] == number[:, None]) & (order[:, None] >= order)
+    sees = torch.cat([streams.mask[:, None].bool().expand(-1, longest, -1), sees], dim=-1)
+    mask = torch.zeros(sees.shape, dtype=model.dtype, device=device).masked_fill_(~sees, torch.finfo(model.dtype).min)[:, None]
+    states = _states(model, streams.cache, input_ids=token, attention_mask=mask, position_ids=streams.positions + place)
+    for row, each in enumerate(continuations):
+        follows = torch.tensor([ids[at + 1] for ids in each for at in range(len(ids) - 1)], dtype=torch.long, device=device)
+        logps = _logits(model, states[row, : len(follows)]).float().log_softmax(-1).gather(1, follows[:, None])[:, 0]
+        scores[row] = scores[row].index_add(0, number[row, : len(follows)], logps)
+    return scores
+
+
+class _Streams:
+    """Several streams that go on together: one cache, padded on the left wherever a stream has less in it than another.
+
+    `mask` is 1 for what is no padding, `positions` how much each stream has read, `logits` those of the next token of each.
+    """
+
+    def __init__(self, model: PreTrainedModel, prefixes: Sequence[Prefix]) -> None:
+        self.model = model
+        device = prefixes[0].logits.device
+        lengths = [prefix.length for prefix in prefixes]
+        short = [max(lengths) - length for length in lengths]
+        self.cache = _fork(prefixes[0].cache)
+        for number, layer in enumerate(self.cache.layers):
+            for name in ("keys", "values"):
+                parts = [getattr(prefix.cache.layers[number], name) for prefix in prefixes]
+                padded = [nn.functional.pad(part, (0, 0, less, 0)) if less else part for part, less in zip(parts, short, strict=True)]
+                setattr(layer, name, torch.cat(padded) if len(padded) > 1 else padded[0])
+        self.mask = (torch.arange(max(lengths)) >= torch.tensor(short)[:, None]).long().to(device)
+        self.positions = torch.tensor(lengths, device=device)[:, None]
+        self.logits = torch.stack([prefix.logits for prefix in prefixes])
+
+    def repeat(self, count: int) -> None:
+        """Each stream `count` times, one after another."""
+        self.cache.batch_repeat_interleave(count)
+        self.mask, self.positions, self.logits = (part.repeat_interleave(count, 0) for part in (self.mask, self.positions, self.logits))
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Only these streams."""
+        if len(rows) == len(self.mask):
+            return
+        which = torch.tensor(rows, device=self.mask.device)
+        self.cache.batch_select_indices(which)
+        self.mask, self.positions, self.logits = self.mask[which], self.positions[which], self.logits[which]
+
+    def read(self, said: Sequence[Sequence[int]]) -> None:
+        """Each stream reads one or more tokens of its own."""
+        longest = max(map(len, said))
+        device = self.mask.device
+        tokens = torch.tensor([[0] * (longest - len(ids)) + list(ids) for ids in said], device=device)
+        own = torch.tensor([[0] * (longest - len(ids)) + [1] * len(ids) for ids in said], device=device)
+        self.mask = torch.cat([self.mask, own], 1)
+        positions = self.positions + (own.cumsum(1) - 1).clamp_min(0)
+        self.positions = self.positions + own.sum(1, keepdim=True)
+        padding = {} if bool(self.mask.all()) else {"attention_mask": self.mask}
+        self.logits = _logits(self.model, _states(self.model, self.cache, input_ids=tokens, position_ids=positions, **padding)[:, -1])
+
+
+Choose = Callable[[Float[Tensor, " vocabulary"]], int]
+
+
+class _Speech:
+    """What one stream says, and what is left of the continuations that its guide allows.
+
+    `chosen` tells of each token whether there was a choice: not where only one continuation was left.
+    """
+
+    def __init__(self, guide: Guide | None, choose: Choose) -> None:
+        self.guide, self.choose = guide, choose
+        self.said: list[int] = []
+        self.chosen: list[bool] = []
+        self._left: list[list[int]] = []
+
+    def go_on(self, logits: Float[Tensor, " vocabulary"]) -> list[int]:
+        """The tokens that come next: one that is chosen among those allowed, or all of the only continuation that is left."""
+        token = None
+        if not self._left:
+            token = self.choose(logits)
+            if self.guide is not None:
+                self._left = [list(ids) for ids in self.guide(self.said, token)]
+        forced = len(self._left) == 1
+        if forced:
+            tokens = self._left.pop()
+        elif self._left:
+            firsts = sorted({ids[0] for ids in self._left})
+            tokens = [firsts[self.choose(logits[firsts])] if len(firsts) > 1 else firsts[0]]
+            forced = len(firsts) == 1
+            self._left = [ids[1:] for ids in self._left if ids[0] == tokens[0]]
+            if not all(self._left):
+                self._left = []
+        else:
+            assert token is not None
+            tokens = [token]
+        self.said += tokens
+        self.chosen += [not forced] * len(tokens)
+        return tokens
+
+
+def _speak(streams: _Streams, speeches: Sequence[_Speech], stop: Stop, max_new_tokens: int) -> None:
+    """All streams say what they say, together; finished ones leave the batch."""
+    running = list(speeches)
+    while max_new_tokens > 0:
+        given = [speech.go_on(row) for speech, row in zip(running, streams.logits, strict=True)]
+        kept = [row for row, speech in enumerate(running) if not stop(speech.said) and len(speech.said) < max_new_tokens]
+        if not kept:
+            return
+        streams.keep(kept)
+        running = [running[row] for row in kept]
+        streams.read([given[row] for row in kept])
+
+
 def greedy(model: PreTrainedModel, prefix: Prefix, *, stop: Stop, max_new_tokens: int, guide: Guide | None = None) -> list[int]:
     """The most probable token after each other, among those that a guide allows."""
-    stream, cache, logits = _Stream(guide), _fork(prefix.cache), prefix.logits
-    while len(stream.said) < max_new_tokens:
-        tokens = stream.go_on(logits, whole=True)
-        if stop(stream.said) or len(stream.said) >= max_new_tokens:
-            break
-        ids = torch.tensor([tokens], device=prefix.logits.device)
-        logits = _last_logits(model, cache, input_ids=ids)[0]
-    return stream.said[:max_new_tokens]
+    return greedy_batch(model, [prefix], stop=stop, max_new_tokens=max_new_tokens, guides=[guide])[0]
 
 
 @torch.no_grad()
@@ -268,65 +383,46 @@ def greedy_batch(
         prefixes: of any lengths.
         guides: one for each stream, if any.
     """
-    streams = [_Stream(guide) for guide in guides or [None] * len(prefixes)]
-    running = list(streams)
-    cache, mask = _stacked(model, prefixes)
-    logits = torch.stack([prefix.logits for prefix in prefixes])
-    position = torch.tensor([[prefix.length] for prefix in prefixes], device=mask.device)
-    for _ in range(max_new_tokens):
-        tokens = torch.tensor([stream.go_on(row, whole=False)[0] for stream, row in zip(running, logits, strict=True)], device=mask.device)
-        kept = [row for row, stream in enumerate(running) if not stop(stream.said) and len(stream.said) < max_new_tokens]
-        if not kept:
-            break
-        if len(kept) < len(running):
-            rows = torch.tensor(kept, device=mask.device)
-            cache.batch_select_indices(rows)
-            mask, tokens, position = mask[rows], tokens[rows], position[rows]
-            running = [running[row] for row in kept]
-        mask = torch.cat([mask, torch.ones_like(mask[:, :1])], 1)
-        logits = _last_logits(model, cache, input_ids=tokens[:, None], attention_mask=mask, position_ids=position)
-        position = position + 1
-    return [stream.said for stream in streams]
+    speeches = [_Speech(guide, lambda logits: int(logits.argmax())) for guide in guides or [None] * len(prefixes)]
+    _speak(_Streams(model, prefixes), speeches, stop, max_new_tokens)
+    return [speech.said[:max_new_tokens] for speech in speeches]
+
+
+class Sample(NamedTuple):
+    """A continuation that was drawn: its tokens, and of each whether there was a choice (a guide may have put it in)."""
+
+    ids: list[int]
+    chosen: list[bool]
 
 
 @torch.no_grad()
 def sample_batch(
-    model: PreTrainedModel, prefix: Prefix, count: int, *, stop: Stop, max_new_tokens: int, temperature: float = 1.0, generator: torch.Generator | None = None
-) -> list[list[int]]:
-    """Several continuations of one prefix, drawn token by token from the softmax of the logits over `temperature`; finished streams leave the batch."""
-    generated: list[list[int]] = [[] for _ in range(count)]
-    running = list(range(count))
-    cache = _fork(prefix.cache)
-    cache.batch_repeat_interleave(count)
-    logits = prefix.logits.expand(count, -1)
-    for _ in range(max_new_tokens):
-        tokens = torch.multinomial((logits.float() / temperature).softmax(-1), 1, generator=generator)
-        for stream, token in zip(running, tokens[:, 0].tolist(), strict=True):
-            generated[stream].append(token)
-        kept = [row for row, stream in enumerate(running) if not stop(generated[stream])]
-        if not kept:
-            break
-        if len(kept) < len(running):
-            rows = torch.tensor(kept, device=tokens.device)
-            cache.batch_select_indices(rows)
-            tokens, running = tokens[rows], [running[row] for row in kept]
-        logits = _last_logits(model, cache, input_ids=tokens)
-    return generated
+    model: PreTrainedModel,
+    prefixes: Sequence[Prefix],
+    count: int,
+    *,
+    stop: Stop,
+    max_new_tokens: int,
+    temperature: float = 1.0,
+    generator: torch.Generator | None = None,
+    guides: Sequence[Guide | None] = (),
+) -> list[list[Sample]]:
+    """`count` continuations of each prefix, drawn token by token from the softmax of the logits over `temperature`, among those that a guide allows.
 
+    Args:
+        prefixes: of any lengths.
+        guides: one for each prefix, if any.
+    """
 
-def _stacked(model: PreTrainedModel, prefixes: Sequence[Prefix]) -> tuple[Cache, Tensor]:
-    """One cache of several prefixes, padded on the left, and the mask of what is no padding."""
-    longest = max(prefix.length for prefix in prefixes)
-    short = [longest - prefix.length for prefix in prefixes]
-    cache = DynamicCache(config=model.config)
-    for number, layers in enumerate(zip(*(prefix.cache.layers for prefix in prefixes), strict=True)):
-        keys, values = (
-            torch.cat([nn.functional.pad(getattr(layer, name), (0, 0, less, 0)) for layer, less in zip(layers, short, strict=True)])
-            for name in ("keys", "values")
-        )
-        cache.update(keys, values, number)
-    mask = torch.arange(longest) >= torch.tensor(short)[:, None]
-    return cache, mask.long().to(prefixes[0].logits.device)
+    def draw(logits: Float[Tensor, " vocabulary"]) -> int:
+        return int(torch.multinomial((logits.float() / temperature).softmax(-1), 1, generator=generator))
+
+    streams = _Streams(model, prefixes)
+    streams.repeat(count)
+    speeches = [_Speech(guide, draw) for guide in guides or [None] * len(prefixes) for _ in range(count)]
+    _speak(streams, speeches, stop, max_new_tokens)
+    drawn = [Sample(speech.said[:max_new_tokens], speech.chosen[:max_new_tokens]) for speech in speeches]
+    return [drawn[begin : begin + count] for begin in range(0, len(drawn), count)]
 
 
 def _fork(cache: Cache) -> Cache:
@@ -334,3 +430,11 @@ def _fork(cache: Cache) -> Cache:
     fork = copy.copy(cache)
     fork.layers = [copy.copy(layer) for layer in cache.layers]
     return fork
+
+
+def _part(cache: Cache, row: int, columns: slice) -> Cache:
+    """Some positions of one stream, as views."""
+    part = _fork(cache)
+    for layer in part.layers:
+        layer.keys, layer.values = (tensor[row : row + 1, :, columns] for tensor in (layer.keys, layer.values))
+    return part

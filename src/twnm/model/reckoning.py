@@ -80,6 +80,7 @@ class Reckoner:
     """
 
     def __init__(self, evidence: str, notes: str, options: Sequence[str] = (), chances: Sequence[Mapping[str, float]] = ()) -> None:
+        self.evidence = evidence
         self.heard = parse_evidence(evidence) or ()
         self._chances = chances or [{it.label: 1.0} for it in self.heard]
         self.options = tuple(options)

@@ -27,7 +27,7 @@ from twnm.model.audio_tower import with_tower
 from twnm.model.binding import bind, called, names_in
 from twnm.model.hear import WINDOW_S, HeardObject, HeardRoom, hear_clips, sounds_of
 from twnm.model.hearing import Hearing, choose_window
-from twnm.model.language import Guide, LanguageModel, Prefix, greedy, greedy_batch, read, score_continuations, stop_at
+from twnm.model.language import Guide, LanguageModel, Prefix, greedy_batch, read, read_batch, score_batch, stop_at
 from twnm.model.notes import tell
 from twnm.model.projector import HeardBatch, Projector, summarise_slots
 from twnm.model.reckoning import Reckoner, asks_for_motion
@@ -158,37 +158,55 @@ class Twnm(Hearing):
         whole = read(self.language.model, self.embed(self.told_ids(evidence, notes)), begun)
         return Listening(whole, evidence, notes, begun, tuple(objects), room, duration_s)
 
-    def _read_question(self, one: Asked, *, reasons: bool) -> tuple[Prefix, Reckoner]:
-        """What has been read when a question was asked, the objects called as it calls them, and what its reasoning is reckoned from.
+    def _read_questions(self, asked: Sequence[Asked], *, reasons: bool) -> list[tuple[Prefix, Reckoner]]:
+        """What has been read when each question was asked, the objects called as it calls them, and what its reasoning is reckoned from.
 
         Where the options are sounds, how the reasoning would begin tells whether they are all among the options: not if it lists what was heard. Without
         reasons they are taken as they come, which spares a second reading.
         """
+        classes, lists = self.encoder.config.classes, self.ids("heard")[0]
+        labels = [bind(one.listening.objects, one.question, one.options, classes) for one in asked]
+        known = self._read_with(asked, labels)
+        if not reasons:
+            return known
+        others = {
+            row: bind(one.listening.objects, one.question, one.options, classes, among_options=True)
+            for row, one in enumerate(asked)
+            if names_in("; ".join(one.options), classes) and int(self.with_a_word(known[row][0]).logits.argmax()) != lists
+        }
+        again = [row for row, found in others.items() if found != labels[row]]
+        for row, better in zip(again, self._read_with([asked[row] for row in again], [others[row] for row in again]), strict=True):
+            known[row] = better
+        return known
+
+    def _read_with(self, asked: Sequence[Asked], labels: Sequence[list[str]]) -> list[tuple[Prefix, Reckoner]]:
+        """What has been read when each question was asked, the objects called by its labels."""
         classes = self.encoder.config.classes
-        labels = bind(one.listening.objects, one.question, one.options, classes)
-        prefix, reckoner = self._read_with(one, labels)
-        if reasons and names_in("; ".join(one.options), classes) and int(self._with_a_word(prefix).logits.argmax()) != self.ids("heard")[0]:
-            others = bind(one.listening.objects, one.question, one.options, classes, among_options=True)
-            if others != labels:
-                return self._read_with(one, others)
-        return prefix, reckoner
+        prefixes, texts, reckoners = [], [], []
+        for one, named in zip(asked, labels, strict=True):
+            listening, ids, told = one.listening, self.asked_ids(one.question, one.options), (one.listening.evidence, one.listening.notes)
+            follow = names_in(one.question, classes) if asks_for_motion(one.options) else []
+            renamed = follow or named != [item.label for item in listening.objects]
+            if listening.audio is not None and listening.room is not None and renamed:
+                told = tell(called(listening.objects, named), listening.room, listening.duration_s, follow)
+                ids = [*self.told_ids(*told), *ids]
+                prefixes.append(listening.audio)
+            else:
+                prefixes.append(listening.prefix)
+            texts.append(self.embed(ids))
+            chances = [dict(zip(map(spoken, classes), item.chances, strict=True)) for item in listening.objects if item.chances]
+            reckoners.append(Reckoner(*told, one.options, chances))
+        return list(zip(read_batch(self.language.model, texts, prefixes), reckoners, strict=True))
 
-    def _read_with(self, one: Asked, labels: list[str]) -> tuple[Prefix, Reckoner]:
-        """What has been read when a question was asked, the objects called by labels."""
-        listening, told, prefix = one.listening, (one.listening.evidence, one.listening.notes), one.listening.prefix
-        follow = names_in(one.question, self.encoder.config.classes) if asks_for_motion(one.options) else []
-        if listening.audio is not None and listening.room is not None and (follow or labels != [item.label for item in listening.objects]):
-            told = tell(called(listening.objects, labels), listening.room, listening.duration_s, follow)
-            prefix = read(self.language.model, self.embed(self.told_ids(*told)), listening.audio)
-        chances = [dict(zip(map(spoken, self.encoder.config.classes), item.chances, strict=True)) for item in listening.objects if item.chances]
-        return read(self.language.model, self.embed(self.asked_ids(one.question, one.options)), prefix), Reckoner(*told, one.options, chances)
-
-    def _with_a_word(self, prefix: Prefix) -> Prefix:
+    def with_a_word(self, prefix: Prefix) -> Prefix:
+        """The same, but what comes next is a reasoning of at least a word, since an empty line is for answers at once."""
         logits = prefix.logits.clone()
         logits[[self.newline_id, self.end_id]] = -torch.inf
         return prefix._replace(logits=logits)
 
-    def _guide(self, reckoner: Reckoner) -> Guide | None:
+    def guide(self, reckoner: Reckoner) -> Guide | None:
+        """What lets a reasoning go on as it is reckoned; None if the language model does its own figures."""
+
         def guide(said: list[int], token: int) -> list[list[int]]:
             return [self.ids(text) for text in reckoner.follows(self.text(said), self.text([token]))]
 
@@ -198,43 +216,48 @@ class Twnm(Hearing):
     def answers(self, asked: Sequence[Asked], evidence: bool = True) -> list[Answer]:
         """Answer questions about recordings that were heard; several are reasoned about together, which takes less time.
 
-        With options, the answer is the one whose words are most probable after the reasoning. The evidence that is given back calls the objects what they
-        were heard as; the language model reads it with the question's names. `seconds` is shared among the answers.
+        With options, the answer is the one whose words are most probable after the reasoning. The evidence is what the language model read: it calls the
+        objects as the question does, if they may well be that (`twnm.model.binding`). `seconds` is shared among the answers.
 
         Args:
             asked: the questions.
             evidence: False answers at once, without reasoning: in less time, less often right, and with neither evidence nor reasons given.
         """
         began = time.perf_counter()
-        known = [self._read_question(one, reasons=evidence) for one in asked]
+        known = self._read_questions(asked, reasons=evidence)
         said = self._reasonings(known) if evidence else [[] for _ in known]
-        answers = [self._conclude(one, *parts, why) for one, parts, why in zip(asked, known, said, strict=True)]
+        answers = self._conclude(asked, known, said)
         seconds = (time.perf_counter() - began) / max(1, len(asked))
         return [replace(answer, seconds=seconds) if evidence else replace(answer, seconds=seconds, evidence="") for answer in answers]
 
     def _reasonings(self, known: Sequence[tuple[Prefix, Reckoner]]) -> list[list[int]]:
-        """What is said between each question and its answer: at least a word, since an empty line is for answers at once."""
-        prefixes, guides = [self._with_a_word(prefix) for prefix, _ in known], [self._guide(reckoner) for _, reckoner in known]
+        """What is said between each question and its answer."""
+        prefixes, guides = [self.with_a_word(prefix) for prefix, _ in known], [self.guide(reckoner) for _, reckoner in known]
         stop = stop_at(self.language.tokenizer, ids=[self.newline_id, self.end_id])
-        if len(known) == 1:
-            return [greedy(self.language.model, prefixes[0], stop=stop, max_new_tokens=_MAX_WHY_TOKENS, guide=guides[0])]
         return greedy_batch(self.language.model, prefixes, stop=stop, max_new_tokens=_MAX_WHY_TOKENS, guides=guides) if known else []
 
-    def _conclude(self, one: Asked, prefix: Prefix, reckoner: Reckoner, said: list[int]) -> Answer:
-        """The answer behind a reasoning."""
+    def _conclude(self, asked: Sequence[Asked], known: Sequence[tuple[Prefix, Reckoner]], said: Sequence[list[int]]) -> list[Answer]:
+        """The answers behind the reasonings."""
         model, ends = self.language.model, (self.newline_id, self.end_id)
-        why = [token for token in said if token not in ends]
-        reasoned = read(model, self.embed([*why, self.newline_id]), prefix)
-        letter, scores = None, ()
-        if one.options:
-            values = score_continuations(model, reasoned, [[*self.ids(option), self.end_id] for option in one.options])
-            best = int(values.argmax())
-            text, letter, scores = one.options[best], LETTERS[best], tuple(round(value, 3) for value in values.tolist())
-        else:
-            spoken_ids = greedy(model, reasoned, stop=stop_at(self.language.tokenizer, ids=ends), max_new_tokens=_MAX_ANSWER_TOKENS)
-            text = self.text([token for token in spoken_ids if token not in ends])
-        reasoning = self.text(why)
-        return Answer(text, letter, one.listening.evidence, reasoning, 0.0, grounded=reckoner.supports(reasoning), scores=scores)
+        whys = [[token for token in ids if token not in ends] for ids in said]
+        reasoned = read_batch(model, [self.embed([*why, self.newline_id]) for why in whys], [prefix for prefix, _ in known])
+        choices = [row for row, one in enumerate(asked) if one.options]
+        options = [[[*self.ids(option), self.end_id] for option in asked[row].options] for row in choices]
+        scores = dict(zip(choices, score_batch(model, [reasoned[row] for row in choices], options) if choices else [], strict=True))
+        open_ones = [row for row in range(len(asked)) if row not in scores]
+        stop = stop_at(self.language.tokenizer, ids=ends)
+        free = greedy_batch(model, [reasoned[row] for row in open_ones], stop=stop, max_new_tokens=_MAX_ANSWER_TOKENS) if open_ones else []
+        spoken_ids = dict(zip(open_ones, free, strict=True))
+        answers = []
+        for row, (one, (_, reckoner), why) in enumerate(zip(asked, known, whys, strict=True)):
+            reasoning, letter, values = self.text(why), None, ()
+            if row in scores:
+                best = int(scores[row].argmax())
+                text, letter, values = one.options[best], LETTERS[best], tuple(round(value, 3) for value in scores[row].tolist())
+            else:
+                text = self.text([token for token in spoken_ids[row] if token not in ends])
+            answers.append(Answer(text, letter, reckoner.evidence, reasoning, 0.0, grounded=reckoner.supports(reasoning), scores=values))
+        return answers
 
     def answer(self, listening: Listening, question: str, options: tuple[str, ...] = ()) -> Answer:
         """Answer one question about what was heard (`answers`)."""

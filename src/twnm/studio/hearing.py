@@ -175,14 +175,17 @@ def _named(label: str, said: str) -> bool:
 
 
 def _same_object(it: Heard, start_s: float, objects: Sequence[Object]) -> str | None:
-    """The object of the recording that a line of evidence is about: same name, overlapping times, the nearest direction within 30°."""
+    """The object of the recording that a line of evidence is about: overlapping times, the nearest direction within 30°, rather one of the same name.
+
+    A question may call an object otherwise than it was heard.
+    """
     near = []
     for one in objects:
         together = one.onset_s < it.offset_s + start_s + 0.1 and it.onset_s + start_s < one.offset_s + 0.1
         off_deg = float(angle_between_deg(unit_vector(it.azimuth_deg, it.elevation_deg), unit_vector(one.azimuth_deg, one.elevation_deg)))
-        if one.spoken == it.label and together and (off_deg <= _SAME_PLACE_DEG or (len(one.azimuths_deg) > 10 and _passes(it, one))):
-            near.append((off_deg, one.id))
-    return min(near)[1] if near else None
+        if together and (off_deg <= _SAME_PLACE_DEG or (len(one.azimuths_deg) > 10 and _passes(it, one))):
+            near.append((one.spoken != it.label, off_deg, one.id))
+    return min(near)[2] if near else None
 
 
 def _passes(it: Heard, one: Object) -> bool:

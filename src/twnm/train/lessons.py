@@ -44,7 +44,6 @@ IGNORED = -100
 _COUNTED_SCENES = 150
 _SAME_WITHIN_DEG = 60.0
 _OPEN_SHARE, _BARE_SHARE, _BOUND_SHARE, _DIRECT_SHARE = 0.3, 0.2, 0.7, 0.15
-_THINNED_SHARE, _LOST_WORDS = 1 / 3, 0.1
 _NAME_WORDS = frozenset(word for label in CLASSES for word in spoken(label).split()) | {"left", "right", "front", "behind", "back", "forward", "above", "below"}
 _LESS_SURE, _GUMBEL_SCALE = 0.6, 1.5
 
@@ -79,12 +78,15 @@ class LessonPlan:
         text: of the scene's metadata alone: nothing is rendered, nothing heard.
         sounds: whether lessons keep them for an audio tower.
         level_every: lessons after which questions of the next level are mixed in; 0: all levels from the first one on.
+        thinned, lost: the share of the questions that lose words, and how probably they lose each (`thinned`).
     """
 
     questions: int
     text: bool = False
     sounds: bool = False
     level_every: int = 0
+    thinned: float = 1 / 3
+    lost: float = 0.1
 
 
 class LessonMaker:
@@ -136,7 +138,7 @@ class LessonMaker:
         items += [item for item in ask_all(scene, rng, split=self._words, form="open") if rng.random() < _OPEN_SHARE] if scene.events else []
         if self.plan.level_every:
             items = [item for item in items if int(item.level[1:]) <= 1 + index // self.plan.level_every]
-        chosen = tuple(item.model_copy(update={"question": thinned(item.question, rng)}) for item in self._choose(items, rng))
+        chosen = tuple(item.model_copy(update={"question": thinned(item.question, rng, self.plan.thinned, self.plan.lost)}) for item in self._choose(items, rng))
         return replace(lesson, items=chosen, bare=_some(rng, len(chosen), _BARE_SHARE), direct=_some(rng, len(chosen), _DIRECT_SHARE))
 
     def _rng(self, index: int, purpose: int) -> np.random.Generator:
@@ -173,12 +175,12 @@ def doubted(logits: Float[Tensor, "batch slots classes"], rng: np.random.Generat
     return logits * (1 - _LESS_SURE * doubt) + _GUMBEL_SCALE * doubt * noise
 
 
-def thinned(question: str, rng: np.random.Generator) -> str:
-    """A question that lost a tenth of its words in one of three cases; names of sounds, figures and what ends a sentence stay."""
+def thinned(question: str, rng: np.random.Generator, share: float = 1 / 3, lost: float = 0.1) -> str:
+    """A question that in a `share` of the cases lost some of its words, each as probably; names of sounds, figures and what ends a sentence stay."""
     words = question.split(" ")
-    if rng.random() > _THINNED_SHARE:
+    if rng.random() > share:
         return question
-    kept = [word for word in words if rng.random() > _LOST_WORDS or not word.isalpha() or word.casefold() in _NAME_WORDS]
+    kept = [word for word in words if rng.random() > lost or not word.isalpha() or word.casefold() in _NAME_WORDS]
     return " ".join(kept)
 
 
@@ -224,14 +226,14 @@ def pack(model: Twnm, lesson: Lesson, evidence_weight: float = 1.0) -> Packed:
     for number, item in enumerate(lesson.items):
         asked = model.asked_ids(item.question, () if number in lesson.bare else item.options)
         reasoning = [] if number in lesson.direct else model.ids(item.derivation)
-        replies.append((asked, [*reasoning, model.newline_id, *model.ids(item.answer_text), model.end_id]))
+        replies.append((asked, [[*reasoning, model.newline_id, *model.ids(item.answer_text), model.end_id]]))
     return pack_replies(model, lesson, replies, evidence_weight)
 
 
-def pack_replies(model: Twnm, lesson: Lesson, replies: Sequence[tuple[list[int], list[int]]], evidence_weight: float | None = None) -> Packed:
-    """The packed sequence of a recording and replies to questions about it, given as token ids of what is asked and of what is said.
+def pack_replies(model: Twnm, lesson: Lesson, asked: Sequence[tuple[list[int], Sequence[list[int]]]], evidence_weight: float | None = None) -> Packed:
+    """The packed sequence of a recording and questions about it: token ids of what is asked, once, and of each reply to it; none sees another.
 
-    What is said is a target, evidence and notes only if they have a weight.
+    Replies are targets, evidence and notes only if they have a weight.
     """
     device = next(model.projector.parameters()).device
     audio = model.audio_prefix(heard_by(model, lesson) if lesson.heard else None)
@@ -240,17 +242,22 @@ def pack_replies(model: Twnm, lesson: Lesson, replies: Sequence[tuple[list[int],
     targets = [IGNORED] * (len(audio) - 1) + (told if evidence_weight is not None else [IGNORED] * len(told)) + [IGNORED]
     prefix = len(audio) + len(told)
     positions = list(range(prefix))
-    block = [0] * prefix
-    for number, (asked, said) in enumerate(replies):
-        read += [*asked, *said]
-        targets += [IGNORED] * (len(asked) - 1) + said + [IGNORED]
-        positions += range(prefix, prefix + len(asked) + len(said))
-        block += [number + 1] * (len(asked) + len(said))
-    blocks = torch.tensor(block, device=device)
-    visible = ((blocks[:, None] == blocks[None]) | (blocks[None] == 0)) & torch.ones(len(block), len(block), dtype=torch.bool, device=device).tril()
+    block, behind = [0] * prefix, [0] * prefix
+    for question, replies in asked:
+        shared, last = question[:-1], question[-1]  # the last token stands before each reply, whose first one it has for a target
+        number = max(block) + 1
+        parts = [(shared, [IGNORED] * len(shared), 0), *(([last, *said], [*said, IGNORED], len(shared)) for said in replies)]
+        for place, (ids, wanted, begin) in enumerate(parts):
+            read += ids
+            targets += wanted
+            positions += range(prefix + begin, prefix + begin + len(ids))
+            block += [number + place] * len(ids)
+            behind += [number] * len(ids)
+    blocks, questions = (torch.tensor(each, device=device) for each in (block, behind))
+    visible = (blocks[:, None] == blocks[None]) | (blocks[None] == 0) | (questions[:, None] == blocks[None])
     weights = torch.where(blocks == 0, evidence_weight or 0.0, 1.0)
     embeddings = torch.cat([audio, model.embed(read)])
-    return Packed(embeddings, torch.tensor(positions, device=device), visible, torch.tensor(targets, device=device), weights)
+    return Packed(embeddings, torch.tensor(positions, device=device), visible.tril(), torch.tensor(targets, device=device), weights)
 
 
 def padded(lessons: Sequence[Packed]) -> tuple[Float[Tensor, "batch time width"], Int[Tensor, "batch time"], Bool[Tensor, "batch 1 time time"]]:

@@ -1,6 +1,6 @@
 """Stage 3: the language model's LoRA learns from its own replies, those with better rewards being made more probable.
 
-In each step it hears one new scene, is asked a few questions, and gives a group of sampled replies to each (reasoning, newline, answer), which all start
+In each step it hears one new scene, is asked the few of its questions whose right replies are least probable, and gives a group of sampled replies to each (reasoning, newline, answer), which all start
 from one prefix. A reply's reward is made of three parts, each from 0 to 1, with weights in the recipe:
 
     right     the answer is the right option
@@ -8,6 +8,7 @@ from one prefix. A reply's reward is made of three parts, each from 0 to 1, with
     evidence  its reasoning makes the same claims about what is where as the right derivation: claims in both over claims in either
 
 Names in question and answer are those of the scene's metadata; figures are what the trained ears hear, since what they did not hear cannot be learnt here.
+Reasonings are sampled as they are given to users: where the next words follow, they are put in (`twnm.model.reckoning`), and no loss is on them.
 Groups whose replies all have the same reward teach nothing and are left out. The projector stays as it is. The losses are those of
 `twnm.train.preference`; that of the instruction stage on the same lessons is mixed in, so that nothing is forgotten. Rows of the log say what a policy
 that games its rewards would show: length, entropy of the letters, names out of the question alone.
@@ -30,8 +31,9 @@ from torch import Tensor, nn
 
 from twnm.errors import InputError
 from twnm.model.binding import names_in
-from twnm.model.language import load_lora_weights, lora_weights, read, sample_batch, stop_at
+from twnm.model.language import Guide, Sample, load_lora_weights, lora_weights, read, read_batch, sample_batch, stop_at
 from twnm.model.loading import ModelConfig, read_config
+from twnm.model.reckoning import Reckoner
 from twnm.model.twnm import Twnm
 from twnm.questions.schema import Item
 from twnm.sounds.classes import CLASSES, spoken
@@ -51,7 +53,8 @@ class PreferRecipe(Schedule):
 
     Attributes:
         begin_with: folder of the trained model that it begins with.
-        questions, samples: in each step; replies to each question.
+        offered, questions, samples: of each scene; the hardest of these, which are asked; replies to each.
+        lost: how probably a question loses each of its words: asked in whole, nearly all replies to wordings of training are right.
         passes: updates on the same replies.
         temperature: of sampling; `max_tokens` of a reply.
         clip, kl_weight, dpo_weight: of the losses.
@@ -68,8 +71,10 @@ class PreferRecipe(Schedule):
     steps: int = 200
     warmup: int = Field(default=10, ge=1)
     lora_rate: float = 5e-5
-    questions: int = 2
+    offered: int = Field(default=16, ge=1)
+    questions: int = Field(default=4, ge=1)
     samples: int = Field(default=8, ge=2)
+    lost: float = Field(default=0.4, ge=0, lt=1)
     passes: int = Field(default=2, ge=1)
     temperature: float = Field(default=1.0, gt=0)
     max_tokens: int = 90
@@ -96,9 +101,10 @@ PREFER_RECIPES = {
 
 @dataclass(frozen=True)
 class Reply:
-    """A sampled reply: its tokens, and the parts of its reward."""
+    """A sampled reply: its tokens, which of them were chosen and not put in, and the parts of its reward."""
 
     ids: tuple[int, ...]
+    chosen: tuple[bool, ...]
     letter: int | None
     right: float
     form: float
@@ -115,8 +121,9 @@ def claims(reasoning: str) -> set[tuple[str, str]]:
     return {(match[1], match[2] or "") for match in _CLAIM.finditer(reasoning)}
 
 
-def judge(model: Twnm, ids: Sequence[int], item: Item, evidence: str) -> Reply:
+def judge(model: Twnm, sample: Sample, item: Item, evidence: str) -> Reply:
     """The parts of the reward of a reply to a question with options; `copied` is the share of its names that only the question has."""
+    ids = sample.ids
     ended = bool(ids) and ids[-1] == model.end_id
     reasoning, _, answer = model.text(list(ids[: -1 if ended else None])).partition("\n")
     letter = item.options.index(answer) if answer in item.options else None
@@ -125,7 +132,8 @@ def judge(model: Twnm, ids: Sequence[int], item: Item, evidence: str) -> Reply:
     names = names_in(reasoning, CLASSES)
     told, asked = names_in(evidence, CLASSES), names_in(item.question, CLASSES)
     copied = sum(name in asked and name not in told for name in names) / max(1, len(names))
-    return Reply(tuple(ids), letter, float(answer == item.answer_text), float(ended and letter is not None), same, copied)
+    chosen = sample.chosen if any(sample.chosen) else [*sample.chosen[:-1], True]  # the losses are means over at least one token
+    return Reply(tuple(ids), tuple(chosen), letter, float(answer == item.answer_text), float(ended and letter is not None), same, copied)
 
 
 def sample_replies(model: Twnm, lesson: Lesson, items: Sequence[Item], recipe: PreferRecipe, generator: torch.Generator) -> list[list[Reply]]:
@@ -134,26 +142,48 @@ def sample_replies(model: Twnm, lesson: Lesson, items: Sequence[Item], recipe: P
     heard = read(language, model.audio_prefix(heard_by(model, lesson)))
     told = read(language, model.embed(model.told_ids(lesson.evidence, lesson.notes)), heard)
     stop = stop_at(model.language.tokenizer, ids=[model.end_id])
-    groups = []
-    for item in items:
-        asked = read(language, model.embed(model.asked_ids(item.question, item.options)), told)
-        drawn = sample_batch(language, asked, recipe.samples, stop=stop, max_new_tokens=recipe.max_tokens, temperature=recipe.temperature, generator=generator)
-        groups.append([judge(model, ids, item, lesson.evidence) for ids in drawn])
-    return groups
+    asked = read_batch(language, [model.embed(model.asked_ids(item.question, item.options)) for item in items], [told] * len(items))
+    groups = sample_batch(
+        language,
+        [model.with_a_word(prefix) for prefix in asked],
+        recipe.samples,
+        stop=stop,
+        max_new_tokens=recipe.max_tokens,
+        temperature=recipe.temperature,
+        generator=generator,
+        guides=[_until_the_answer(model, model.guide(Reckoner(lesson.evidence, lesson.notes, item.options))) for item in items],
+    )
+    return [[judge(model, sample, item, lesson.evidence) for sample in group] for item, group in zip(items, groups, strict=True)]
+
+
+def _until_the_answer(model: Twnm, guide: Guide | None) -> Guide | None:
+    """A guide of reasonings that lets the answers be."""
+    return guide and (lambda said, token: [] if model.newline_id in said else guide(said, token))
 
 
 def reply_logps(
     model: Twnm, lesson: Lesson, items: Sequence[Item], groups: Sequence[Sequence[Reply]]
 ) -> tuple[Float[Tensor, "replies tokens"], Bool[Tensor, "replies tokens"]]:
-    """Log-probabilities of the tokens of all replies in one packed pass, padded with zeros, and which are tokens."""
-    asked = [model.asked_ids(item.question, item.options) for item in items]
-    replies = [(ids, list(reply.ids)) for ids, group in zip(asked, groups, strict=True) for reply in group]
-    logits, targets, _ = wanted_logits(model, [pack_replies(model, lesson, replies)])
+    """Log-probabilities of the tokens of all replies in one packed pass, padded with zeros, and which are tokens that were chosen."""
+    parts = _logps(model, lesson, items, [[list(reply.ids) for reply in group] for group in groups])
+    chosen = [torch.tensor(reply.chosen, device=parts[0].device) for group in groups for reply in group]
+    return nn.utils.rnn.pad_sequence(parts, batch_first=True), nn.utils.rnn.pad_sequence(chosen, batch_first=True)
+
+
+def _logps(model: Twnm, lesson: Lesson, items: Sequence[Item], replies: Sequence[Sequence[list[int]]]) -> list[Float[Tensor, " tokens"]]:
+    asked = [(model.asked_ids(item.question, item.options), said) for item, said in zip(items, replies, strict=True)]
+    logits, targets, _ = wanted_logits(model, [pack_replies(model, lesson, asked)])
     flat = logits.float().log_softmax(-1).gather(1, targets[:, None])[:, 0]
-    parts = flat.split([len(said) for _, said in replies])
-    logps = nn.utils.rnn.pad_sequence(list(parts), batch_first=True)
-    mask = nn.utils.rnn.pad_sequence([torch.ones(len(part), dtype=torch.bool, device=flat.device) for part in parts], batch_first=True)
-    return logps, mask
+    return list(flat.split([len(ids) for said in replies for ids in said]))
+
+
+@torch.no_grad()
+def hardest(model: Twnm, lesson: Lesson, count: int) -> tuple[Item, ...]:
+    """The `count` questions with options whose right replies are least probable: those that it is sure of would have replies of one reward."""
+    items = [item for item in lesson.items if item.form == "choice"]
+    right = [[[*model.ids(item.derivation), model.newline_id, *model.ids(item.answer_text), model.end_id]] for item in items]
+    sure = [float(logps.sum()) for logps in _logps(model, lesson, items, right)] if len(items) > count else []
+    return tuple(items[place] for place in sorted(range(len(items)), key=lambda place: sure[place])[:count]) if sure else tuple(items)
 
 
 @contextmanager
@@ -199,13 +229,14 @@ def train_prefer(recipe: PreferRecipe, out: Path) -> Twnm:
         raise InputError(f"{out} holds a run of another recipe; train in another folder or remove it")
     done, spent_s = (state["step"], float(state["seconds"])) if state is not None else (0, 0.0)
     spec = StreamSpec(recipe.sounds, recipe.scenes, "train", recipe.seed, 1, config.encoder.classes)
-    plan = LessonPlan(3 * recipe.questions, sounds=config.semantic == "own")
+    plan = LessonPlan(recipe.offered, sounds=config.semantic == "own", thinned=1.0, lost=recipe.lost)
     stream = ordered_stream(functools.partial(lesson_factory, spec, folder, plan), done, recipe.workers)
     began = time.monotonic() - spent_s
     over = share_over(recipe.steps, recipe.minutes, done, spent_s)
     while over < 1:
         lesson = next(stream)
-        items = tuple(item for item in lesson.items if item.form == "choice")[: recipe.questions]
+        with torch.autocast(recipe.device.partition(":")[0], torch.bfloat16, enabled=recipe.half):
+            items = hardest(model, lesson, recipe.questions)
         row = _learn(model, replace(lesson, items=items, bare=frozenset(), direct=frozenset()), begun, optimiser, recipe, done, over) if items else {}
         if not math.isfinite(row.get("loss", 0.0)):
             raise RuntimeError(f"the loss is not finite at step {done}; the last checkpoint in {out} is good")
