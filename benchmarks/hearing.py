@@ -1,15 +1,18 @@
-"""What hearing in several poses is worth, and which part of what is heard costs how many answers.
+"""What hearing in several poses is worth and how long it takes, and which part of what is heard costs how many answers.
 
     python benchmarks/hearing.py --data BENCH [--of poses] [--split val] [--recordings 334] [--model small]
     python benchmarks/hearing.py --data BENCH --of parts [--split test] [--recordings 300]
+    python benchmarks/hearing.py --data BENCH --of time [--recordings 12]
 
 The questions of the first recordings of a benchmark (no twins) are answered by arithmetic from an encoder's slots, as `cascade` does. Poses: in one
 pose, in the four quarter turns, in eight and in all sixteen. Parts: in sixteen poses, with a part of what is heard put right by the metadata; heard objects
-are those true ones within 60° (optimal assignment by angle). Prints a table in Markdown.
+are those true ones within 60° (optimal assignment by angle). Time: processor time of one thread for a clip, median over the recordings of the least of ten
+times and of all. Prints a table in Markdown.
 """
 
 import argparse
 import itertools
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,7 +27,9 @@ from twnm.bench.costs import Sounding
 from twnm.bench.data import Benchmark
 from twnm.bench.symbolic import Estimate, estimate_of, tell
 from twnm.bench.systems import cascade
-from twnm.model.loading import folder_of
+from twnm.model.hear import hear_clips
+from twnm.model.hearing import Hearing
+from twnm.model.loading import folder_of, load_hearing
 from twnm.model.turned import ALL_POSES, AS_IT_IS, QUARTER_TURNS
 from twnm.questions.facts import facts_of
 from twnm.questions.schema import Item
@@ -78,16 +83,19 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--of", choices=("poses", "parts"), default="poses")
+    parser.add_argument("--of", choices=("poses", "parts", "time"), default="poses")
     parser.add_argument("--split", choices=("val", "test"), default="val")
-    parser.add_argument("--recordings", type=int, default=334)
+    parser.add_argument("--recordings", type=int, help="the first so many: 334, of time 12 if absent")
     parser.add_argument("--model", default="small")
     given = parser.parse_args()
     torch.set_num_threads(1)
     benchmark, ears = Benchmark(given.data, given.split), cascade.load(folder_of(given.model))
+    if given.of == "time":
+        print(times_of(benchmark, load_hearing(folder_of(given.model)), given.recordings or 12))
+        return
     right: dict[str, list[bool]] = defaultdict(list)
     figures: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for group in itertools.islice(benchmark.groups(), given.recordings):
+    for group in itertools.islice(benchmark.groups(), given.recordings or 334):
         items = [item for item in group if isinstance(item, Item) and item.options and not item.transform]
         foa, scene = benchmark.recording(group[0].file_name)
         if scene is None or not items:
@@ -109,6 +117,22 @@ def main() -> None:
     for name, values in right.items():
         cells = [f"{(np.median if 'median' in of else np.mean)(of_name):.3f}" for of, of_name in figures[name].items()]
         print(f"| {' | '.join([name, f'{100 * np.mean(values):.1f}', *cells])} |")
+
+
+def times_of(benchmark: Benchmark, hearing: Hearing, recordings: int) -> str:
+    """How long a clip of 5 s takes to be heard."""
+    groups = itertools.islice(benchmark.groups(), recordings)
+    clips = [torch.from_numpy(benchmark.recording(group[0].file_name)[0])[None] for group in groups]
+    lines = ["| poses | ms, the least of ten | ms, of all |", "|---|---|---|"]
+    for name, poses in POSES.items():
+        times_ms = np.zeros((10, len(clips)))
+        for each in times_ms:
+            for place, clip in enumerate(clips):
+                began = time.process_time()
+                hear_clips(hearing.encoder, hearing.semantic, clip, poses)
+                each[place] = 1000 * (time.process_time() - began)
+        lines.append(f"| {name} | {np.median(times_ms.min(axis=0)):.0f} | {np.median(times_ms):.0f} |")
+    return "\n".join(lines)
 
 
 def count(figures: dict[str, list[float]], heard: Estimate, truth: Estimate) -> None:

@@ -77,6 +77,33 @@ def test_controls_reach_the_system_and_rotated_options_are_scored_as_asked(data)
     assert all(OPTIONS["ABCD".index(str(row["read"]))] != truth[str(row["sample_id"])] for row in rows)
 
 
+class Together(faulty_systems.Scripted):
+    """Says how many recordings it was asked about at once, or raises if there is a twin among them, or forgets one."""
+
+    def __init__(self, fault: str = "") -> None:
+        super().__init__(lambda recording, questions: [Reply("alone") for _ in questions])
+        self.fault = fault
+
+    def answer_together(self, asked):
+        if self.fault == "raises":
+            raise RuntimeError("too much at once")
+        return [[Reply(f"{len(asked)} at once") for _ in questions] for _, questions in asked][self.fault == "forgets" :]
+
+
+@pytest.mark.parametrize(("fault", "reply"), [("", "4 at once"), ("raises", "alone"), ("forgets", "alone")])
+def test_a_system_that_can_is_asked_about_a_recording_its_twin_and_controls_at_once(data, fault, reply):
+    rows = rows_of(Together(fault), data, ("", "w-only"))
+    assert len(rows) == 8 and {row["reply"] for row in rows} == {reply}
+    assert not any(row["error"] for row in rows)
+    assert [(row["control"], row["transform"]) for row in rows] == [(row["control"], row["transform"]) for row in rows_of(scripted(), data, ("", "w-only"))]
+
+
+def test_a_single_part_is_asked_alone(data):
+    items = items_about(1)[:2]
+    ask = Ask("one part", items[0].file_name, 1, tuple(Wanted("", one, "0") for one in items))
+    assert {row["reply"] for row in answered(lambda name, folder: Together(), data, "test", ask)} == {"alone"}
+
+
 @pytest.mark.parametrize(
     ("system", "error"),
     [

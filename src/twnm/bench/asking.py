@@ -15,7 +15,7 @@ from twnm.bench.controls import CONTROLS, controlled_audio, controlled_item, oth
 from twnm.bench.data import Benchmark
 from twnm.bench.results import NOT_APPLICABLE, UNSCORED
 from twnm.bench.score import SCORER_VERSION, evidence_known, score, score_choice
-from twnm.bench.systems.base import Kind, Labels, Question, Recording, Reply, System
+from twnm.bench.systems.base import AnswersTogether, Kind, Labels, Question, Recording, Reply, System
 from twnm.corpora.shared import UnansweredItem
 from twnm.errors import InputError
 from twnm.questions.evidence import Heard, heard_of
@@ -90,14 +90,25 @@ def _asked(system: System, benchmark: Benchmark, ask: Ask) -> list[dict[str, Any
         audio, scene = benchmark.recording(ask.file_name)
     except InputError as error:
         return failed(ask, str(error), system.labels)
-    rows = []
+    rows: list[dict[str, Any]] = []
+    parts: list[_Part] = []
     for control in dict.fromkeys(wanted.control for wanted in ask.wanted):
         for transform in dict.fromkeys(wanted.item.transform for wanted in ask.wanted):
-            part = tuple(wanted for wanted in ask.wanted if wanted.control == control and wanted.item.transform == transform)
-            if part:
-                here = Ask(ask.system, ask.file_name, ask.place, part)
-                rows += _rows(system, benchmark, here, Transform.of(transform).audio(audio) if transform else audio, scene and _twin(scene, transform))
+            wanted = tuple(one for one in ask.wanted if one.control == control and one.item.transform == transform)
+            if wanted:
+                here = Ask(ask.system, ask.file_name, ask.place, wanted)
+                try:
+                    given = Transform.of(transform).audio(audio) if transform else audio
+                    parts.append(_part(system, benchmark, here, given, scene and _twin(scene, transform)))
+                except Exception as error:
+                    rows += failed(here, _reason(error), system.labels)
+    for part, answer in zip(parts, _answers(system, parts), strict=True):
+        rows += failed(part.ask, _reason(answer), system.labels) if isinstance(answer, Exception) else _rows(system, part, answer)
     return rows
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
 
 
 def failed(ask: Ask, reason: str, labels: Labels | None = None) -> list[dict[str, Any]]:
@@ -114,28 +125,63 @@ def _twin(scene: Scene, transform: str) -> Scene:
     return twin_of(scene, Transform.of(transform)) if transform else scene
 
 
-def _rows(system: System, benchmark: Benchmark, ask: Ask, given: Audio, scene: Scene | None) -> list[dict[str, Any]]:
-    """Rows for questions that share a recording, a transform and a control."""
-    control = ask.wanted[0].control
+@dataclass(frozen=True)
+class _Part:
+    """Questions that share a recording, a transform and a control, as they are put to a system, and the scene that is heard."""
+
+    ask: Ask
+    items: tuple[Item | UnansweredItem, ...]
+    recording: Recording
+    scene: Scene | None
+
+    @property
+    def asked(self) -> tuple[Recording, list[Question]]:
+        return self.recording, [Question.of(item) for item in self.items]
+
+
+def _part(system: System, benchmark: Benchmark, ask: Ask, given: Audio, scene: Scene | None) -> _Part:
+    control, kind, names = ask.wanted[0].control, benchmark.kind, benchmark.file_names
     items = tuple(controlled_item(control, wanted.item) if isinstance(wanted.item, Item) else wanted.item for wanted in ask.wanted)
-    names = benchmark.file_names
 
     def other() -> Audio:
         return benchmark.recording(names[other_place(items[0], ask.place, len(names))])[0]
 
+    audio = controlled_audio(control, given, items[0], other)
+    known: tuple[Scene | None, tuple[Item | UnansweredItem, ...]] = (scene, items) if system.labels.input == "metadata" else (None, ())
+    recording = Recording(audio, *known) if kind == "foa" else Recording(None, *known, pair=audio, kind=kind)
+    return _Part(ask, items, recording, scene)
+
+
+def _answers(system: System, parts: Sequence[_Part]) -> list[list[Reply] | Exception]:
+    """The replies to each part, timed, or why there are none; together if the system can, and each alone where that fails."""
+    if isinstance(system, AnswersTogether) and len(parts) > 1:
+        began = time.perf_counter()
+        try:
+            given = system.answer_together([part.asked for part in parts])
+            if len(given) == len(parts):
+                each_s = (time.perf_counter() - began) / sum(len(part.items) for part in parts)
+                return [_checked(replies, len(part.items), each_s) for replies, part in zip(given, parts, strict=True)]
+        except Exception:  # what one part brings about shall not fail the others
+            pass
+    return [_answer(system, part) for part in parts]
+
+
+def _answer(system: System, part: _Part) -> list[Reply] | Exception:
+    began = time.perf_counter()
     try:
-        audio, kind = controlled_audio(control, given, items[0], other), benchmark.kind
-        known: tuple[Scene | None, tuple[Item | UnansweredItem, ...]] = (scene, items) if system.labels.input == "metadata" else (None, ())
-        recording = Recording(audio, *known) if kind == "foa" else Recording(None, *known, pair=audio, kind=kind)
-        started_s = time.perf_counter()
-        replies = _checked(system.answer(recording, [Question.of(item) for item in items]), len(items))
-        each_s = (time.perf_counter() - started_s) / len(items)
+        replies = system.answer(*part.asked)
+        return _checked(replies, len(part.items), (time.perf_counter() - began) / len(part.items))
     except Exception as error:
-        return failed(ask, f"{type(error).__name__}: {' '.join(str(error).split())[:500]}", system.labels)
+        return error
+
+
+def _rows(system: System, part: _Part, replies: Sequence[Reply]) -> list[dict[str, Any]]:
+    """Rows for the replies to a part."""
+    ask, scene = part.ask, part.scene
     heard = () if scene is None else heard_of(scene)
     renderer = "" if scene is None else scene.renderer
     rows = []
-    for wanted, item, reply in zip(ask.wanted, items, replies, strict=True):
+    for wanted, item, reply in zip(ask.wanted, part.items, replies, strict=True):
         if reply.error:
             missed = {"error": " ".join(reply.error.split())[:500], "seconds": round(reply.seconds, 4), "renderer": renderer}
             rows.append(_row(ask.system, system.labels, wanted, item) | missed)
@@ -143,7 +189,7 @@ def _rows(system: System, benchmark: Benchmark, ask: Ask, given: Audio, scene: S
         figures = _figures(item, reply, heard)
         said = {"reply": reply.text[:_MOST_TEXT], "evidence": reply.evidence and reply.evidence[:_MOST_TEXT]}
         sure = None if reply.confidence is None else round(reply.confidence, 4)
-        used = {"confidence": sure, "seconds": round(reply.seconds or each_s, 4), "tokens": reply.tokens, "renderer": renderer}
+        used = {"confidence": sure, "seconds": round(reply.seconds, 4), "tokens": reply.tokens, "renderer": renderer}
         rows.append(_row(ask.system, system.labels, wanted, item) | figures | said | used)
     return rows
 
@@ -157,12 +203,13 @@ def _figures(item: Item | UnansweredItem, reply: Reply, heard: tuple[Heard, ...]
     return {"outcome": scored.outcome, "read": scored.read, "right": scored.right, "grounded": scored.grounded}
 
 
-def _checked(replies: Any, count: int) -> Sequence[Reply]:
+def _checked(replies: Any, count: int, each_s: float) -> list[Reply]:
+    """The replies, which took `each_s` each if they do not say so themselves; raises for anything else than one of type Reply to each question."""
     if not isinstance(replies, Sequence) or len(replies) != count or not all(isinstance(reply, Reply) and isinstance(reply.text, str) for reply in replies):
         raise TypeError(f"the system must give {count} replies of type Reply")
     if not all(reply.confidence is None or 0 <= reply.confidence <= 1 for reply in replies):
         raise ValueError(f"the confidences {[reply.confidence for reply in replies]} must lie between 0 and 1")
-    return replies
+    return [reply if reply.seconds or reply.error else replace(reply, seconds=each_s) for reply in replies]
 
 
 def _row(system: str, labels: Labels | None, wanted: Wanted, item: Item | UnansweredItem | None) -> dict[str, Any]:

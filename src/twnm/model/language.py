@@ -236,9 +236,7 @@ def score_continuations(model: PreTrainedModel, prefix: Prefix, continuations: S
 
 
 @torch.no_grad()
-def score_batch(
-    model: PreTrainedModel, prefixes: Sequence[Prefix], continuations: Sequence[Sequence[Sequence[int]]]
-) -> list[Float[Tensor, " continuations"]]:
+def score_batch(model: PreTrainedModel, prefixes: Sequence[Prefix], continuations: Sequence[Sequence[Sequence[int]]]) -> list[Float[Tensor, " continuations"]]:
     """Log-probabilities of the continuations of each prefix, read together: those of one prefix in one row, in which none sees another.
 
     Args:
@@ -436,5 +434,6 @@ def _part(cache: Cache, row: int, columns: slice) -> Cache:
     """Some positions of one stream, as views."""
     part = _fork(cache)
     for layer in part.layers:
-        layer.keys, layer.values = (tensor[row : row + 1, :, columns] for tensor in (layer.keys, layer.values))
+        for name in ("keys", "values"):
+            setattr(layer, name, getattr(layer, name)[row : row + 1, :, columns])
     return part

@@ -39,6 +39,7 @@ from twnm.sounds.classes import spoken
 
 _MAX_WHY_TOKENS = 70
 _MAX_ANSWER_TOKENS = 40
+_MOST_TOGETHER = 24  # questions, whose prefixes are held several times over: some 10 MB each
 
 
 @dataclass(frozen=True)
@@ -224,9 +225,11 @@ class Twnm(Hearing):
             evidence: False answers at once, without reasoning: in less time, less often right, and with neither evidence nor reasons given.
         """
         began = time.perf_counter()
-        known = self._read_questions(asked, reasons=evidence)
-        said = self._reasonings(known) if evidence else [[] for _ in known]
-        answers = self._conclude(asked, known, said)
+        answers: list[Answer] = []
+        for first in range(0, len(asked), _MOST_TOGETHER):
+            part = asked[first : first + _MOST_TOGETHER]
+            known = self._read_questions(part, reasons=evidence)
+            answers += self._conclude(part, known, self._reasonings(known) if evidence else [[] for _ in known])
         seconds = (time.perf_counter() - began) / max(1, len(asked))
         return [replace(answer, seconds=seconds) if evidence else replace(answer, seconds=seconds, evidence="") for answer in answers]
 

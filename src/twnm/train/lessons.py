@@ -138,7 +138,9 @@ class LessonMaker:
         items += [item for item in ask_all(scene, rng, split=self._words, form="open") if rng.random() < _OPEN_SHARE] if scene.events else []
         if self.plan.level_every:
             items = [item for item in items if int(item.level[1:]) <= 1 + index // self.plan.level_every]
-        chosen = tuple(item.model_copy(update={"question": thinned(item.question, rng, self.plan.thinned, self.plan.lost)}) for item in self._choose(items, rng))
+        chosen = tuple(
+            item.model_copy(update={"question": thinned(item.question, rng, self.plan.thinned, self.plan.lost)}) for item in self._choose(items, rng)
+        )
         return replace(lesson, items=chosen, bare=_some(rng, len(chosen), _BARE_SHARE), direct=_some(rng, len(chosen), _DIRECT_SHARE))
 
     def _rng(self, index: int, purpose: int) -> np.random.Generator:

@@ -1,7 +1,7 @@
 """Stage 3: the language model's LoRA learns from its own replies, those with better rewards being made more probable.
 
-In each step it hears one new scene, is asked the few of its questions whose right replies are least probable, and gives a group of sampled replies to each (reasoning, newline, answer), which all start
-from one prefix. A reply's reward is made of three parts, each from 0 to 1, with weights in the recipe:
+In each step it hears one new scene, is asked the few of its questions whose right replies are least probable, and gives a group of sampled replies to
+each (reasoning, newline, answer), which all start from one prefix. A reply's reward is made of three parts, each from 0 to 1, with weights in the recipe:
 
     right     the answer is the right option
     form      one line of reasoning, one of answer, in which an option stands, and the end
@@ -70,7 +70,7 @@ class PreferRecipe(Schedule):
     method: Method = "sapo"
     steps: int = 200
     warmup: int = Field(default=10, ge=1)
-    lora_rate: float = 5e-5
+    lora_rate: float = 2e-4
     offered: int = Field(default=16, ge=1)
     questions: int = Field(default=4, ge=1)
     samples: int = Field(default=8, ge=2)

@@ -94,3 +94,12 @@ class System(Protocol):
     def answer(self, recording: Recording, questions: Sequence[Question]) -> list[Reply]:
         """One reply per question about one recording. May raise: the run loop reports the failure for these questions and goes on."""
         ...
+
+
+@runtime_checkable
+class AnswersTogether(System, Protocol):
+    """A system that is faster if it is asked about several recordings at once: one as it is, its twins, and under controls."""
+
+    def answer_together(self, asked: Sequence[tuple[Recording, Sequence[Question]]]) -> list[list[Reply]]:
+        """The replies of `answer` about each recording. If it raises, `answer` is asked about each."""
+        ...

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 from typing import Final
 
@@ -91,12 +92,19 @@ class Ours:
         The time of listening is divided among the questions; of a longer recording the loudest 5 s are heard. The confidence is the probability of the chosen
         option's words among those of all options.
         """
+        return self.answer_together([(recording, questions)])[0]
+
+    def answer_together(self, asked: Sequence[tuple[Recording, Sequence[Question]]]) -> list[list[Reply]]:
+        """`answer` about several recordings: all are heard, then all questions answered together."""
         began = time.perf_counter()
-        _, window = choose_window(self._given(recording), None)
-        listening = self.model.listen(torch.from_numpy(window))
-        heard_s = (time.perf_counter() - began) / max(1, len(questions))
-        answers = self.model.answers([Asked(listening, question.question, question.options) for question in questions])
-        return [Reply(given.text, given.evidence, heard_s + given.seconds, confidence=share_of_best(given.scores)) for given in answers]
+        heard = [self.model.listen(torch.from_numpy(choose_window(self._given(recording), None)[1])) for recording, _ in asked]
+        whole = [Asked(listening, one.question, one.options) for listening, (_, questions) in zip(heard, asked, strict=True) for one in questions]
+        heard_s = (time.perf_counter() - began) / max(1, len(whole))
+        answers = iter(self.model.answers(whole))
+        return [
+            [Reply(given.text, given.evidence, heard_s + given.seconds, confidence=share_of_best(given.scores)) for given in islice(answers, len(questions))]
+            for _, questions in asked
+        ]
 
     def _given(self, recording: Recording) -> Foa:
         if recording.pair is not None and self.view.of_pair is not None:
