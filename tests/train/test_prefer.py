@@ -175,6 +175,14 @@ def test_where_all_replies_are_as_good_only_the_lesson_is_learnt(begun: Path, tm
     assert [row["spread"] for row in rows] == [0.0, 0.0]
 
 
+@pytest.mark.parametrize("half", [False, True])
+def test_the_first_pass_already_learns_and_the_next_step_starts_from_there(begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half: bool) -> None:
+    monkeypatch.setattr(prefer, "judge", odd_share)
+    train_prefer(recipe(begun, steps=3, passes=1, replay_weight=0.0, half=half), tmp_path / "run")
+    rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert rows[0]["divergence"] == 0.0 and rows[-1]["divergence"] > 0.0
+
+
 @pytest.mark.parametrize("method", ["sapo", "grpo", "dpo"])
 def test_a_run_that_is_killed_and_resumed_ends_at_the_same_bits(
     begun: Path, lessons: list[Lesson], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str

@@ -265,13 +265,13 @@ def _learn(
     differ = [row for row, group in enumerate(rewards) if group.max() > group.min()]
     items, differing = [lesson.items[row] for row in differ], [groups[row] for row in differ]
     moved, total = 0.0, 0.0
+    if differ:  # autocast keeps what it has cast, so that this has one of its own: else the LoRA of the beginning would be used further on, without gradients
+        with torch.no_grad(), as_at_the_beginning(model, begun), autocast():
+            reference, _ = reply_logps(model, lesson, items, differing)
     for number in range(recipe.passes):
         loss = torch.zeros((), device=recipe.device)
         with autocast():
             if differ:
-                if number == 0:  # before the graph is made, since it swaps the LoRA in place
-                    with torch.no_grad(), as_at_the_beginning(model, begun):
-                        reference, _ = reply_logps(model, lesson, items, differing)
                 logps, mask = reply_logps(model, lesson, items, differing)
                 if number == 0:
                     sampled = logps.detach()
