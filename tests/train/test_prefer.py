@@ -115,9 +115,9 @@ def test_the_hardest_questions_are_asked(lessons: list[Lesson]) -> None:
     heard = read(model.language.model, model.audio_prefix(lesson.heard_batch()))
     told = read(model.language.model, model.embed(model.told_ids(lesson.evidence, lesson.notes)), heard)
     sure = []
-    for item in items:
-        after = read(model.language.model, model.embed(model.asked_ids(item.question, item.options)), told)
-        right = said(model, f"{item.derivation}\n{item.answer_text}").ids
+    for one in items:
+        after = read(model.language.model, model.embed(model.asked_ids(one.question, one.options)), told)
+        right = said(model, f"{one.derivation}\n{one.answer_text}").ids
         sure.append(float(score_continuations(model.language.model, after, [right])[0]))
     wanted = sorted(range(4), key=lambda place: sure[place])[:2]
     assert hardest(model, lesson, 2) == tuple(items[place] for place in wanted)
