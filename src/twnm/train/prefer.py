@@ -70,7 +70,7 @@ class PreferRecipe(Schedule):
     method: Method = "sapo"
     steps: int = 200
     warmup: int = Field(default=10, ge=1)
-    lora_rate: float = 2e-4
+    lora_rate: float = 5e-5
     offered: int = Field(default=16, ge=1)
     questions: int = Field(default=4, ge=1)
     samples: int = Field(default=8, ge=2)
