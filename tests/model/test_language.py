@@ -10,10 +10,11 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from twnm.errors import InputError
 from twnm.model.language import (
+    Guide,
     LoraSettings,
     Prefix,
+    Stop,
     add_lora,
-    greedy,
     greedy_batch,
     load_language_model,
     load_lora_weights,
@@ -63,6 +64,10 @@ def prompt() -> torch.Tensor:
 @pytest.fixture
 def prefix(model: LlamaForCausalLM, prompt: torch.Tensor) -> Prefix:
     return read(model, prompt)
+
+
+def greedy(model: LlamaForCausalLM, prefix: Prefix, *, stop: Stop, max_new_tokens: int, guide: Guide | None = None) -> list[int]:
+    return greedy_batch(model, [prefix], stop=stop, max_new_tokens=max_new_tokens, guides=[guide])[0]
 
 
 def plain_greedy(model: LlamaForCausalLM, prompt: torch.Tensor, count: int) -> list[int]:

@@ -4,7 +4,7 @@ The model is any causal language model of transformers, or an audio language mod
 Qwen2.5-Omni, whose audio tower stays beside it (`twnm.model.audio_tower`). It is fed embeddings, since audio tokens are vectors without an id. A `Prefix`
 is what the model has read, so that one recording is read once for many questions and one question once for many answers.
 
-Decoding is greedy. A guide may allow certain continuations only, as `twnm.model.reckoning` does for figures: those that follow are put in without asking.
+Decoding is greedy, or draws. A guide may allow certain continuations only, as `twnm.model.reckoning` does for figures: those that follow are put in without asking.
 
 Source: Hu et al., "LoRA", 2021.
 """
@@ -366,16 +366,11 @@ def _speak(streams: _Streams, speeches: Sequence[_Speech], stop: Stop, max_new_t
         streams.read([given[row] for row in kept])
 
 
-def greedy(model: PreTrainedModel, prefix: Prefix, *, stop: Stop, max_new_tokens: int, guide: Guide | None = None) -> list[int]:
-    """The most probable token after each other, among those that a guide allows."""
-    return greedy_batch(model, [prefix], stop=stop, max_new_tokens=max_new_tokens, guides=[guide])[0]
-
-
 @torch.no_grad()
 def greedy_batch(
     model: PreTrainedModel, prefixes: Sequence[Prefix], *, stop: Stop, max_new_tokens: int, guides: Sequence[Guide | None] = ()
 ) -> list[list[int]]:
-    """What `greedy` gives behind each of several prefixes, generated together; finished streams leave the batch.
+    """The most probable token after each other behind each of several prefixes, among those that a guide allows; finished streams leave the batch.
 
     Args:
         prefixes: of any lengths.
