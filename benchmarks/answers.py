@@ -2,6 +2,7 @@
 
     python benchmarks/answers.py OUT --data BENCH [--of parts] [--model small] [--recordings 100] [--jobs 2] [--only "whole,one pose"]
     python benchmarks/answers.py OUT --data BENCH --of training --sounds BANK [--minutes 6] [--seeds 3]
+    python benchmarks/answers.py OUT --data BENCH --of time [--recordings 6]
 
 Parts: one model answers the questions of the first recordings of the benchmark's validation split (no twins), each time without one part. Training: models
 that went on from the same weights for the same time, each in another way, with three seeds, answer them; "as it began" is where all came from.
@@ -14,6 +15,7 @@ import functools
 import itertools
 import json
 import re
+import resource
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -161,6 +163,24 @@ def one_run(given: argparse.Namespace, run: tuple[str, int]) -> list[list[Row]]:
     return json.loads(path.read_text())  # type: ignore[no-any-return]
 
 
+def times(given: argparse.Namespace) -> str:
+    """How long a question takes with reasoning and at once, and the memory of this process."""
+    model, benchmark = load(given.model), Benchmark(given.data, "val")
+    lines = ["| | questions | median, s | longest, s | right |", "|---|---|---|---|---|"]
+    for name, evidence in (("with evidence and reasoning", True), ("at once", False)):
+        taken_s, right = [], []
+        for group in itertools.islice(benchmark.groups(), given.recordings):
+            foa, _ = benchmark.recording(group[0].file_name)
+            for item in [item for item in group if isinstance(item, Item) and item.options and not item.transform][:4]:
+                if not taken_s:
+                    model.ask(foa, item.question, item.options, evidence=evidence)  # to be warm
+                answer = model.ask(foa, item.question, item.options, evidence=evidence)
+                taken_s.append(answer.seconds)
+                right.append(answer.letter == item.answer_letter)
+        lines.append(f"| {name} | {len(taken_s)} | {np.median(taken_s):.2f} | {max(taken_s):.2f} | {sum(right)} |")
+    return "\n".join([*lines, f"\n{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB"])
+
+
 def table(runs: dict[str, list[list[list[Row]]]]) -> str:
     """All variants against the first, in Markdown."""
     rng = np.random.default_rng(0)
@@ -191,15 +211,19 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=Path)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--of", choices=FAMILIES, default="parts")
+    parser.add_argument("--of", choices=(*FAMILIES, "time"), default="parts")
     parser.add_argument("--model", default="small")
-    parser.add_argument("--recordings", type=int, default=100)
+    parser.add_argument("--recordings", type=int, help="the first so many: 100, of time 6 if absent")
     parser.add_argument("--sounds", default="")
     parser.add_argument("--minutes", type=float, default=6.0)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="variants, with commas between them; names that hold commas are found by their beginning")
     given = parser.parse_args()
+    given.recordings = given.recordings or (6 if given.of == "time" else 100)
+    if given.of == "time":
+        print(times(given))
+        return
     given.out.mkdir(parents=True, exist_ok=True)
     wanted = [name for name in given.only.split(",") if name]
     chosen = [name for name in FAMILIES[given.of] if not wanted or name in wanted or name.split(",")[0] in wanted]
