@@ -4,7 +4,8 @@ The model is any causal language model of transformers, or an audio language mod
 Qwen2.5-Omni, whose audio tower stays beside it (`twnm.model.audio_tower`). It is fed embeddings, since audio tokens are vectors without an id. A `Prefix`
 is what the model has read, so that one recording is read once for many questions and one question once for many answers.
 
-Decoding is greedy, or draws. A guide may allow certain continuations only, as `twnm.model.reckoning` does for figures: those that follow are put in without asking.
+Decoding is greedy, or draws. A guide may allow certain continuations only, as `twnm.model.reckoning` does for figures: those that follow are put in
+without asking.
 
 Source: Hu et al., "LoRA", 2021.
 """

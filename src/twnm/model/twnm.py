@@ -70,7 +70,8 @@ class Answer:
 class Listening:
     """A recording that the language model has read together with its own evidence and notes; questions start from here.
 
-    `audio` is what it had read before them, for a question whose names call the `objects` otherwise (`twnm.model.binding`).
+    `audio` is what it had read before them, for a question whose names call the `objects` otherwise (`twnm.model.binding`). For one question alone evidence
+    and notes are not read before it is known (`evidence_read`).
     """
 
     prefix: Prefix
@@ -80,6 +81,7 @@ class Listening:
     objects: tuple[HeardObject, ...] = ()
     room: HeardRoom | None = None
     duration_s: float = WINDOW_S
+    evidence_read: bool = True
 
 
 class Asked(NamedTuple):
@@ -146,8 +148,11 @@ class Twnm(Hearing):
         return torch.cat([self.embed([self.start_id]), *tokens, self.embed([self.newline_id])])
 
     @torch.no_grad()
-    def listen(self, audio: Float[Tensor, "4 samples"], poses: Sequence[Pose] = ()) -> Listening:
-        """Hear one window, in `poses` in place of its own; the slots say the evidence, and the language model reads it behind the audio tokens."""
+    def listen(self, audio: Float[Tensor, "4 samples"], poses: Sequence[Pose] = (), read_evidence: bool = True) -> Listening:
+        """Hear one window, in `poses` in place of its own; the slots say the evidence, and the language model reads it behind the audio tokens.
+
+        Without `read_evidence` it reads it with each question, which for one alone takes less time.
+        """
         output, semantic = hear_clips(self.encoder, self.semantic, audio[None], poses or self.poses)
         duration_s = audio.shape[-1] / SAMPLE_RATE_HZ
         objects, room = self.read_slots(output, duration_s)
@@ -156,8 +161,8 @@ class Twnm(Hearing):
             heard = with_tower(self.tower, heard, torch.from_numpy(sounds_of(output, 0, audio.numpy())))
         evidence, notes = tell(objects, room, duration_s)
         begun = read(self.language.model, self.audio_prefix(heard))
-        whole = read(self.language.model, self.embed(self.told_ids(evidence, notes)), begun)
-        return Listening(whole, evidence, notes, begun, tuple(objects), room, duration_s)
+        whole = read(self.language.model, self.embed(self.told_ids(evidence, notes)), begun) if read_evidence else begun
+        return Listening(whole, evidence, notes, begun, tuple(objects), room, duration_s, read_evidence)
 
     def _read_questions(self, asked: Sequence[Asked], *, reasons: bool) -> list[tuple[Prefix, Reckoner]]:
         """What has been read when each question was asked, the objects called as it calls them, and what its reasoning is reckoned from.
@@ -187,13 +192,11 @@ class Twnm(Hearing):
         for one, named in zip(asked, labels, strict=True):
             listening, ids, told = one.listening, self.asked_ids(one.question, one.options), (one.listening.evidence, one.listening.notes)
             follow = names_in(one.question, classes) if asks_for_motion(one.options) else []
-            renamed = follow or named != [item.label for item in listening.objects]
-            if listening.audio is not None and listening.room is not None and renamed:
-                told = tell(called(listening.objects, named), listening.room, listening.duration_s, follow)
-                ids = [*self.told_ids(*told), *ids]
-                prefixes.append(listening.audio)
-            else:
-                prefixes.append(listening.prefix)
+            prefix, own = listening.prefix, not follow and named == [item.label for item in listening.objects]
+            if listening.audio is not None and listening.room is not None and not (own and listening.evidence_read):
+                told = told if own else tell(called(listening.objects, named), listening.room, listening.duration_s, follow)
+                prefix, ids = listening.audio, [*self.told_ids(*told), *ids]
+            prefixes.append(prefix)
             texts.append(self.embed(ids))
             chances = [dict(zip(map(spoken, classes), item.chances, strict=True)) for item in listening.objects if item.chances]
             reckoners.append(Reckoner(*told, one.options, chances))
@@ -281,7 +284,7 @@ class Twnm(Hearing):
         check_question(question, options)
         began = time.perf_counter()
         start, window = choose_window(foa, start_s)
-        listening = self.listen(torch.from_numpy(window), () if evidence else QUARTER_TURNS)
+        listening = self.listen(torch.from_numpy(window), () if evidence else QUARTER_TURNS, read_evidence=False)
         (given,) = self.answers([Asked(listening, question.strip(), options)], evidence)
         return replace(given, seconds=time.perf_counter() - began, start_s=start)
 
